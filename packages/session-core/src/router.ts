@@ -1,0 +1,58 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Environment } from './environment.js';
+import type { Session } from './session.js';
+
+/** A named upstream that a router can open connections to. */
+export interface ServerTarget {
+  readonly name: string;
+  /** `http://host:port` or `https://…`, without a path. */
+  readonly url: string;
+  /** May log in, change data and log out by its answers' `X-Session-*` headers. */
+  readonly steer: boolean;
+}
+
+/** Names under which credentials travel, over all services and the admin API: what a gateway takes out. */
+export interface CredentialCarriers {
+  readonly cookies: readonly string[];
+  readonly queries: readonly string[];
+  /** A bearer transport is configured somewhere: an `Authorization: Bearer` that has the form of our token is ours. */
+  readonly bearer: boolean;
+  /** Whether an `Authorization` value (any scheme) belongs to the admin API. */
+  isAdminCredential(authorization: string): boolean;
+}
+
+/** What a router is given to build itself from. */
+export interface RouterContext {
+  readonly environment: Environment;
+  /** Name of the service, for messages. */
+  readonly service: string;
+  readonly servers: readonly ServerTarget[];
+  readonly carriers: CredentialCarriers;
+}
+
+/** What one request brings to the router. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** The open session, or an anonymous one. Changes are stored before the client sees the head of the answer. */
+  readonly session: Session;
+  /** Id of this request in logs. */
+  readonly requestId: string;
+  /** Address of the client behind trusted proxies. */
+  readonly clientAddress: string;
+  /** `http` or `https` as the client sees it. */
+  readonly scheme: 'http' | 'https';
+  /** Host as the client sees it. */
+  readonly host: string;
+  /** Told for the access log: the upstream that answered. */
+  onServer(name: string): void;
+}
+
+/** The end of a service's chain: what is done with a request. */
+export interface Router {
+  readonly type: string;
+  /** Answers the request. Resolves when the answer is finished or cut; faults of an upstream become 502 or 504, never a rejection. */
+  handle(exchange: Exchange): Promise<void>;
+  /** Closes idle upstream connections; requests in flight go on. */
+  close(): Promise<void>;
+}

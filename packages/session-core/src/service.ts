@@ -1,0 +1,190 @@
+import type { Backend } from './backend.js';
+import type { Millis } from './environment.js';
+import type { SessionId } from './id.js';
+import type { ClientCode, EndCause, LogParameter } from './lists.js';
+import type { ClientInfo, Head } from './record.js';
+import type { Session } from './session.js';
+import type { HeaderField, RequestView, Transport } from './transport.js';
+
+/** Whether a session is needed. `none`: tokens are not even looked at. */
+export type SessionMode = 'required' | 'optional' | 'none';
+
+export interface PathRule {
+  /** Matches whole segments: `/app` matches `/app` and `/app/x`, not `/apple`. The longest prefix wins; case does not count. */
+  readonly prefix: string;
+  readonly session: SessionMode;
+  /** Where a browser without a required session is sent (302). */
+  readonly loginUrl?: string | undefined;
+}
+
+export interface LimitOptions {
+  /** Sessions created per client address and minute. */
+  readonly creations: number;
+  /** Tokens refused per client address and minute. */
+  readonly failedTokens: number;
+}
+
+export interface ServiceOptions {
+  /** Where sessions live. Without one the service is stateless: requests pass, no token is set, nothing is stored. */
+  readonly backend?: Backend | undefined;
+  /** In order of precedence; the first also hands out the tokens of new sessions. */
+  readonly transports?: readonly Transport[] | undefined;
+  /** Absolute length of a session in ms, from its start, or from the login out of anonymous. Default 3,600,000. */
+  readonly duration?: Millis | undefined;
+  /** How long it may go unused, in ms. Default: `duration`. */
+  readonly idleTimeout?: Millis | undefined;
+  /** The same for sessions in which nothing was ever set and nobody logged in. Off by default. */
+  readonly anonymousIdle?: Millis | undefined;
+  /** No token: `true` creates a session, `on_write` does when something is set, `false` (default) never. `login` always does. */
+  readonly autoCreate?: boolean | 'on_write' | undefined;
+  /** Default `optional`. */
+  readonly session?: SessionMode | undefined;
+  readonly paths?: readonly PathRule[] | undefined;
+  /** Where a browser without a required session is sent (302) instead of a 401. */
+  readonly loginUrl?: string | undefined;
+  /** A token whose session is over: `error` (default) answers 401 once and clears it; `renew` goes on as if there were none. */
+  readonly onDead?: 'error' | 'renew' | undefined;
+  /** How long an ended session stays readable with its cause, in ms. Default 3,600,000. */
+  readonly keepEnded?: Millis | undefined;
+  /** Largest data of a session in bytes of JSON. Default 262,144. */
+  readonly maxData?: number | undefined;
+  /** Sessions of one user. Needs a backend with user slots. */
+  readonly maxPerUser?: { readonly max: number; readonly full: 'refuse' | 'oldest' } | undefined;
+  /** Services that say the same group use the same sessions. */
+  readonly share?: string | undefined;
+  /** Origins (`https://host[:port]`) from which unsafe cross-site requests are allowed. */
+  readonly allowOrigins?: readonly string[] | undefined;
+  /** Off by default in the library. */
+  readonly limits?: LimitOptions | false | undefined;
+}
+
+/** What opens a visit: a request as a transport sees it, and where it comes from. */
+export interface VisitRequest extends RequestView {
+  /** Path without the query, as the client sent it. */
+  readonly path: string;
+  /** Whether the client's connection is encrypted, as far as trusted proxies tell. */
+  readonly secure: boolean;
+  /** `Host`, or what a trusted proxy forwarded. */
+  readonly host: string | undefined;
+  /** A request to switch protocols. */
+  readonly upgrade: boolean;
+  /** Asked only when needed. */
+  client(): ClientInfo;
+  /**
+   * The peer is a loopback or private address that sends `Forwarded` or `X-Forwarded-For` without being trusted: its address says nothing about the
+   * client, so limits do not count it.
+   */
+  readonly untrustedProxy: boolean;
+}
+
+/** What to answer in place of the handler. */
+export interface Refusal {
+  readonly status: number;
+  readonly code: ClientCode;
+  readonly detail: string;
+  readonly headers: readonly HeaderField[];
+}
+
+/** What the head of an answer says that matters for storing. */
+export interface AnswerHead {
+  readonly status: number;
+  /** `Cache-Control` of the answer as the handler set it. */
+  readonly cacheControl: string | undefined;
+}
+
+/** One request's use of a session. The HTTP packages drive it; handlers see only {@link Visit.session}. */
+export interface Visit {
+  readonly service: string;
+  readonly session: Session;
+  /** Set: answer this and do not run the handler. */
+  readonly refusal: Refusal | undefined;
+  /** Something waits to be stored or handed out: `finish` must be called before the client can see the answer. */
+  readonly pending: boolean;
+  /** Called once, when `pending` becomes true after opening. */
+  onPending: (() => void) | undefined;
+  /** Fields known when the visit was opened (a renewed cookie). They can be set on the answer at once. */
+  readonly headers: readonly HeaderField[];
+  /**
+   * Stores what waits and answers the fields to set on the answer, in place of {@link headers}. Throws a `SessionError`, whose
+   * {@link refuse}d form is then to be answered instead. Calling it again after the head has gone out (with `undefined`) stores later changes.
+   */
+  finish(head: AnswerHead | undefined): Promise<readonly HeaderField[]>;
+  /** What to answer for a fault of this visit. */
+  refuse(fault: unknown): Refusal;
+  /** The answer is over, or the client has gone. */
+  close(): void;
+}
+
+/** A named composition: transports, backend and times. The request path calls it. */
+export interface Service {
+  readonly name: string;
+  /** `share` group or name: what records carry. */
+  readonly group: string;
+  readonly options: ServiceOptions;
+  /** Opens a visit. Faults are refusals too (503): it never rejects. */
+  open(request: VisitRequest): Promise<Visit>;
+}
+
+/** A session as operators see it: never data, never a hash. */
+export interface SessionInfo extends Head {
+  /** The instant from which it is dead if nothing more happens. */
+  readonly deadFrom: Millis;
+  readonly alive: boolean;
+  readonly cause: EndCause | undefined;
+}
+
+export interface ManagerQuery {
+  readonly service?: string | undefined;
+  readonly user?: string | undefined;
+  /** Default `alive`. */
+  readonly state?: 'alive' | 'ended' | 'any' | undefined;
+  readonly after?: SessionId | undefined;
+  /** Default 100. */
+  readonly limit?: number | undefined;
+}
+
+/** Who does something, for `by` and for logs. */
+export interface Actor {
+  readonly name: string;
+}
+
+export interface SessionPatch {
+  /** Named ones are set; `undefined` members and absent ones stay. */
+  readonly parameters?: Readonly<Partial<Record<LogParameter, boolean>>> | undefined;
+}
+
+export interface StoreHealth {
+  readonly type: string;
+  readonly services: readonly string[];
+  readonly ok: boolean;
+  /** Why it is not. */
+  readonly reason: string | undefined;
+  /** Clock of the store minus clock of the process. */
+  readonly clockOffset: Millis | undefined;
+}
+
+/** All services at once, with the operator's verbs. The admin API calls it. */
+export interface SessionManager {
+  readonly services: ReadonlyMap<string, Service>;
+  /**
+   * Adds a service.
+   * @throws SessionError `CONFIG_INVALID` (bad or contradicting options; the message names them), `UNSUPPORTED` (the backend lacks an ability that an option needs).
+   */
+  service(name: string, options?: ServiceOptions): Service;
+  /** A living session; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
+  get(id: SessionId): Promise<SessionInfo | undefined>;
+  /** Ascending by id, over all backends that can list. @throws SessionError `BACKEND_*`. */
+  list(query?: ManagerQuery): Promise<{ readonly items: readonly SessionInfo[]; readonly next: SessionId | undefined }>;
+  /** How many un-ended sessions the stores hold (some may have run out). @throws SessionError `BACKEND_*`. */
+  count(query?: Pick<ManagerQuery, 'service' | 'user'>): Promise<number>;
+  /** Ends a session (`killed`) now, or `ttl` ms from now. False when there is no living one. @throws SessionError `BACKEND_*`, `CONFLICT`. */
+  end(id: SessionId, actor: Actor, ttl?: Millis): Promise<boolean>;
+  /** Changes what an operator may change. False when there is no living one. @throws SessionError `BACKEND_*`, `CONFLICT`. */
+  alter(id: SessionId, patch: SessionPatch, actor: Actor): Promise<boolean>;
+  /** The state of every store, asked now. */
+  health(): Promise<readonly StoreHealth[]>;
+  /** Writes what is collected (touches) now. */
+  flush(): Promise<void>;
+  /** Flushes, stops timers, closes the backends. Visits under way end with `BACKEND_CLOSED` if they still need the store. */
+  close(): Promise<void>;
+}
