@@ -1,0 +1,1 @@
+console.log('upstream: not written yet');

@@ -1,0 +1,176 @@
+// What `npm test` runs after the build: the checks, then vitest over every project, then one last line with the totals.
+//   npm test                        everything
+//   npm test -- backend-memory      one package's tests (no checks)
+//   npm test -- backend-memory -t "never goes back"     anything else goes to vitest
+// A suite that has something to tell (`kit: …`, `secrets: …`) appends lines to $SESSIONKIT_REPORT_DIR/summary.txt; they
+// are printed before the last line.
+import { spawn } from 'node:child_process';
+import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { availableParallelism, homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { publishable, root, workspaces } from './workspaces.mjs';
+
+const args = process.argv.slice(2);
+const take = (flag, values) => {
+  const at = args.indexOf(flag);
+  return at < 0 ? undefined : args.splice(at, 1 + values).at(-1);
+};
+const checksOnly = take('--checks-only', 0) !== undefined;
+const teeTo = take('--tee', 1);
+
+const reports = mkdtempSync(join(tmpdir(), 'sessionkit-test-'));
+process.on('exit', () => rmSync(reports, { recursive: true, force: true }));
+const env = { ...process.env, SESSIONKIT_REPORT_DIR: reports };
+const bin = (name) => join(root, 'node_modules', '.bin', name);
+
+// ---- output: to the terminal, and for evidence to a file without colours and machine paths ------------------------
+
+if (teeTo !== undefined) mkdirSync(dirname(join(root, teeTo)), { recursive: true });
+const file = teeTo === undefined ? undefined : createWriteStream(join(root, teeTo));
+let line = '';
+const clean = (text) =>
+  stripVTControlCharacters(text)
+    .replaceAll(reports, '<reports>')
+    .replaceAll(root, '.')
+    .replaceAll(tmpdir(), '<tmp>')
+    .replaceAll(homedir(), '~');
+function out(chunk) {
+  process.stdout.write(chunk);
+  if (!file) return;
+  const lines = (line + chunk).split('\n');
+  line = lines.pop();
+  for (const each of lines) file.write(`${clean(each)}\n`);
+}
+
+// ---- running ----------------------------------------------------------------------------------------------------
+
+const running = new Set();
+let stopped;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
+  process.on(signal, () => {
+    stopped = signal;
+    for (const child of running) child.kill(signal);
+  });
+
+/** Runs a command; its output is streamed, or kept and returned. */
+function run(command, commandArgs, stream) {
+  return new Promise((resolve) => {
+    const child = spawn(command, commandArgs, {
+      cwd: root,
+      env,
+      shell: process.platform === 'win32',
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    running.add(child);
+    let text = '';
+    for (const pipe of [child.stdout, child.stderr]) {
+      pipe.setEncoding('utf8');
+      pipe.on('data', (chunk) => {
+        if (stream) out(chunk);
+        else text += chunk;
+      });
+    }
+    child.on('error', (error) => {
+      text += error.message;
+    });
+    child.on('close', (code) => {
+      running.delete(child);
+      resolve({ code: code ?? 1, text });
+    });
+  });
+}
+
+const node = (script, ...rest) => [process.execPath, [join(root, script), ...rest]];
+
+const checks = [
+  ['biome', bin('biome'), ['ci', '--colors=off']],
+  ['typecheck', ...node('scripts/typecheck.mjs')],
+  ['dependency law', ...node('scripts/law.mjs')],
+  ['knip', bin('knip'), ['--no-progress']],
+  ['changesets', ...node('scripts/changesets.mjs')],
+  ...publishable().map((w) => [`pack ${w.name}`, ...node('scripts/pack.mjs', w.folder)]),
+];
+
+let passed = 0;
+let failed = 0;
+
+async function runChecks() {
+  const queue = [...checks];
+  const worker = async () => {
+    for (let next = queue.shift(); next !== undefined && !stopped; next = queue.shift()) {
+      const [name, command, commandArgs] = next;
+      const started = Date.now();
+      const { code, text } = await run(command, commandArgs, false);
+      const took = `${((Date.now() - started) / 1000).toFixed(1)} s`;
+      if (code === 0) passed++;
+      else failed++;
+      out(
+        code === 0
+          ? `check passed: ${name} (${took})\n`
+          : `check FAILED: ${name} (${took})\n${text.replace(/^/gm, '  ')}\n`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, worker));
+}
+
+// ---- vitest -----------------------------------------------------------------------------------------------------
+
+async function runVitest() {
+  const known = new Map(workspaces().map((w) => [w.short, w]));
+  const short = (arg) => arg.replace(/^@sessionkit\//, '');
+  const projects = args.filter((arg) => known.has(short(arg))).map(short);
+  const rest = args.filter((arg) => !known.has(short(arg)));
+  // A test that was filtered away by the caller was not skipped by its author.
+  const filtered = rest.some((arg) => /^(-t|--testNamePattern)/.test(arg));
+
+  const { code } = await run(
+    process.execPath,
+    [
+      join(root, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      '--reporter=default',
+      `--reporter=${join(root, 'scripts', 'reporter.mjs')}`,
+      '--allowOnly=false',
+      ...projects.map((name) => `--project=${name}`),
+      ...rest,
+    ],
+    true,
+  );
+
+  const result = join(reports, 'vitest.json');
+  if (!existsSync(result)) {
+    out('vitest did not finish its run\n');
+    failed++;
+    return;
+  }
+  const total = JSON.parse(readFileSync(result, 'utf8'));
+  const skipped = filtered ? [] : total.skipped;
+  for (const name of skipped) out(`skipped, which counts as failed: ${name}\n`);
+  for (const name of total.broken) out(`broken outside its tests, which counts as failed: ${name}\n`);
+  if (total.errors > 0) out(`${total.errors} unhandled errors, which count as failed\n`);
+  const bad = total.failed + skipped.length + total.broken.length + total.errors;
+  passed += total.passed;
+  failed += bad;
+  if (total.passed + bad === 0) {
+    out('no test was collected, which counts as failed\n');
+    failed++;
+  } else if (code !== 0 && bad === 0) {
+    out(`vitest ended with code ${code}\n`);
+    failed++;
+  }
+}
+
+if (args.length === 0) await runChecks();
+if (!checksOnly && !stopped) await runVitest();
+if (stopped) {
+  out(`stopped by ${stopped}\n`);
+  failed++;
+}
+
+const summary = join(reports, 'summary.txt');
+if (existsSync(summary)) out(`${readFileSync(summary, 'utf8').trimEnd()}\n`);
+out(`${passed} passed, ${failed} failed\n`);
+if (file) await new Promise((resolve) => file.end(resolve));
+process.exitCode = failed === 0 ? 0 : 1;

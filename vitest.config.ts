@@ -1,0 +1,30 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+
+const source = '@sessionkit/source';
+const usual = ['module', 'node', 'development|production'];
+
+/** These projects see the built packages, as a user does; all others see the sources and need no build. */
+const onBuilt = new Set(['e2e']);
+
+const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 'tests'].flatMap((group) =>
+  readdirSync(join(import.meta.dirname, group))
+    .filter((name) => existsSync(join(import.meta.dirname, group, name, 'package.json')))
+    .map((name) => {
+      const conditions = onBuilt.has(name) ? usual : [source, ...usual];
+      return {
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name,
+          root: join(import.meta.dirname, group, name),
+          include: ['**/*.test.ts'],
+          exclude: ['**/node_modules/**', '**/dist/**'],
+          server: { deps: { external: [/\/dist\//] } },
+        },
+      };
+    }),
+);
+
+export default defineConfig({ test: { projects, passWithNoTests: true } });
