@@ -1,10 +1,10 @@
 // Every root script goes through here: `node scripts/run.mjs <verb> [arguments]`. It needs Node and npm, nothing else:
 // it finds or fetches pnpm, installs when something changed since the last time, builds, and hands over to the verb.
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { runChild } from './child.mjs';
 import { root, workspaces } from './workspaces.mjs';
 
 const major = process.versions.node.split('.')[0];
@@ -27,20 +27,7 @@ const fail = (text) => {
   process.exit(1);
 };
 
-/** Runs a command to its end; signals reach it, its exit code is returned. */
-function run(command, args, options = {}) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, env, stdio: 'inherit', shell: windows, ...options });
-    const forward = (signal) => child.kill(signal);
-    const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
-    for (const signal of signals) process.on(signal, forward);
-    child.on('error', reject);
-    child.on('close', (code, signal) => {
-      for (const name of signals) process.off(name, forward);
-      resolve(code ?? 128 + (constants.signals[signal] ?? 0));
-    });
-  });
-}
+const run = (command, args, options) => runChild(command, args, { cwd: root, env, ...options });
 
 async function must(command, args, options) {
   const code = await run(command, args, options);
@@ -166,20 +153,16 @@ async function build(filters = []) {
   await must(join(root, 'node_modules', '.bin', 'turbo'), args, { stdio: ['ignore', 2, 2] });
 }
 
-/** Package folders named on the command line (`npm test -- backend-memory`), and what is left. */
-function split(args) {
-  const known = new Map(workspaces().map((w) => [w.short, w]));
-  const named = args.map((arg) => known.get(arg.replace(/^@sessionkit\//, ''))).filter(Boolean);
-  const rest = args.filter((arg) => !known.has(arg.replace(/^@sessionkit\//, '')));
-  return { named, rest };
-}
+/** The packages that a command line names (`npm test -- backend-memory`). */
+const named = (args) =>
+  workspaces().filter((w) => args.some((arg) => arg.replace(/^@sessionkit\//, '') === w.short));
 
 // ---- the verbs --------------------------------------------------------------------------------------------------
 
 const verbs = {
   build: {
     needs: 'install',
-    run: (args) => build(args.map((a) => split([a]).named[0]?.name ?? a)).then(() => 0),
+    run: (args) => locked(() => build(named(args).map((w) => `${w.name}...`))).then(() => 0),
   },
   test: { needs: 'install', run: test },
   'test:long': { needs: 'install', run: testLong },
@@ -193,12 +176,12 @@ const verbs = {
   format: { needs: 'install', run: (args) => tool('biome', ['check', '--write', ...args]) },
   typecheck: { needs: 'install', run: (args) => node('scripts/typecheck.mjs', args) },
   release: { needs: 'build', run: release },
-  install: { needs: 'install', run: async () => 0 },
+  // For developers: the repository's own pnpm, for example `node scripts/run.mjs pnpm install`.
+  pnpm: { needs: 'nothing', run: (args) => locked(() => run('pnpm', args)) },
 };
 
 async function test(args) {
-  const { named } = split(args);
-  await locked(() => build(named.map((w) => `${w.name}...`)));
+  await locked(() => build(named(args).map((w) => `${w.name}...`)));
   return node('scripts/test.mjs', args);
 }
 
@@ -223,7 +206,7 @@ if (verb === undefined) fail(`usage: node scripts/run.mjs <${Object.keys(verbs).
 providePnpm();
 addToPath(dirname(process.execPath));
 await locked(async () => {
-  await install();
+  if (verb.needs !== 'nothing') await install();
   if (verb.needs === 'build') await build();
 });
 process.exitCode = await verb.run(args);

@@ -4,11 +4,11 @@
 //   npm test -- backend-memory -t "never goes back"     anything else goes to vitest
 // A suite that has something to tell (`kit: …`, `secrets: …`) appends lines to $SESSIONKIT_REPORT_DIR/summary.txt; they
 // are printed before the last line.
-import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { runChild } from './child.mjs';
 import { publishable, root, workspaces } from './workspaces.mjs';
 
 const args = process.argv.slice(2);
@@ -45,25 +45,16 @@ function out(chunk) {
 
 // ---- running ----------------------------------------------------------------------------------------------------
 
-const running = new Set();
 let stopped;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => {
     stopped = signal;
-    for (const child of running) child.kill(signal);
   });
 
 /** Runs a command; its output is streamed, or kept and returned. */
-function run(command, commandArgs, stream) {
-  return new Promise((resolve) => {
-    const child = spawn(command, commandArgs, {
-      cwd: root,
-      env,
-      shell: process.platform === 'win32',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    running.add(child);
-    let text = '';
+async function run(command, commandArgs, stream) {
+  let text = '';
+  const listen = (child) => {
     for (const pipe of [child.stdout, child.stderr]) {
       pipe.setEncoding('utf8');
       pipe.on('data', (chunk) => {
@@ -71,14 +62,18 @@ function run(command, commandArgs, stream) {
         else text += chunk;
       });
     }
-    child.on('error', (error) => {
-      text += error.message;
-    });
-    child.on('close', (code) => {
-      running.delete(child);
-      resolve({ code: code ?? 1, text });
-    });
-  });
+  };
+  try {
+    const code = await runChild(
+      command,
+      commandArgs,
+      { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] },
+      listen,
+    );
+    return { code, text };
+  } catch (error) {
+    return { code: 1, text: error.message };
+  }
 }
 
 const node = (script, ...rest) => [process.execPath, [join(root, script), ...rest]];
