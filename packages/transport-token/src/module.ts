@@ -1,1 +1,23 @@
-export {};
+import { CONTRACT_VERSION, type TransportModule } from '@sessionkit/session-core';
+import { z } from 'zod';
+import { token } from './index.js';
+import { paramProblem } from './rules.js';
+
+const config = z.strictObject({
+  type: z.literal('token'),
+  param: z
+    .string()
+    .refine((param) => paramProblem(param) === undefined, {
+      error: ({ input }) => paramProblem(String(input)),
+    })
+    .describe('Name of the query parameter. Default _token')
+    .optional(),
+});
+
+export default {
+  contract: CONTRACT_VERSION,
+  kind: 'transport',
+  type: 'token',
+  config,
+  create: ({ param }) => token({ param }),
+} satisfies TransportModule<z.infer<typeof config>>;

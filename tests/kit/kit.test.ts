@@ -1,0 +1,37 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
+import { afterAll, describe, expect, it } from 'vitest';
+import { transportMatrix } from './transports.js';
+
+/** The suites, each with what runs it over its mutants. */
+const suites: Record<string, () => Promise<MatrixReport>> = {
+  transports: transportMatrix,
+};
+
+const reports: MatrixReport[] = [];
+
+describe.each(Object.entries(suites))('the suite of %s', async (_, run) => {
+  const report = await run();
+  reports.push(report);
+
+  it('passes over what is not broken', () => {
+    expect(report.failing).toEqual([]);
+  });
+
+  it('catches every mutant', () => {
+    expect(report.uncaught).toEqual([]);
+    expect(report.caught).toBe(report.mutants);
+  });
+
+  it('has a mutant for every case, so that each is seen to fail', () => {
+    expect(report.casesWithoutMutant).toEqual([]);
+  });
+});
+
+afterAll(() => {
+  const line = reportLine(joinReports(reports));
+  const folder = process.env.SESSIONKIT_REPORT_DIR;
+  if (folder === undefined) console.log(line);
+  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+});
