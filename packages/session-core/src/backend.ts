@@ -241,7 +241,10 @@ const ABILITY_METHODS: { readonly [A in keyof Abilities]: readonly (keyof Abilit
 export const ABILITIES = Object.keys(ABILITY_METHODS) as readonly (keyof Abilities)[];
 
 /** Whether `backend` has an ability; narrows its type. */
-export function can<A extends keyof Abilities>(backend: Backend, ability: A): backend is Backend & Abilities[A] {
+export function can<A extends keyof Abilities>(
+  backend: Backend,
+  ability: A,
+): backend is Backend & Abilities[A] {
   const members = backend as unknown as Record<string, unknown>;
   return ABILITY_METHODS[ability].every((method) => typeof members[method] === 'function');
 }

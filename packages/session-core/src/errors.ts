@@ -1,4 +1,4 @@
-import { type ClientCode, FAULT_CODES, type FaultCode } from './lists.js';
+import { type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './lists.js';
 
 /**
  * A fault: something that should not have happened. Expected outcomes ("no such session", "lost the race") are values.
@@ -10,16 +10,18 @@ export class SessionError extends Error {
   override readonly name = 'SessionError';
   readonly code: FaultCode;
   readonly retryable: boolean;
+  /** The code that a client is shown for this fault; undefined means a programming error (500). */
+  readonly clientCode: ClientCode | undefined;
 
-  constructor(code: FaultCode, message: string, options: { retryable?: boolean; cause?: unknown } = {}) {
+  constructor(
+    code: FaultCode,
+    message: string,
+    options: { retryable?: boolean; cause?: unknown; clientCode?: ClientCode } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryable = options.retryable ?? false;
-  }
-
-  /** The code that a client is shown for this fault; undefined means a programming error (500). */
-  get clientCode(): ClientCode | undefined {
-    return FAULT_CODES[this.code];
+    this.clientCode = options.clientCode ?? FAULT_CODES[code];
   }
 }
 
@@ -27,4 +29,13 @@ export class SessionError extends Error {
 export function toSessionError(error: unknown, message: string): SessionError {
   if (error instanceof SessionError) return error;
   return new SessionError('BACKEND_FAILED', message, { retryable: true, cause: error });
+}
+
+/** Reason of an aborted {@link Session.signal}: why the session is over for whoever held it. */
+export class SessionEnded extends Error {
+  override readonly name = 'SessionEnded';
+
+  constructor(readonly endCause: EndCause) {
+    super(`the session has ended: ${endCause}`);
+  }
 }

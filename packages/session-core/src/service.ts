@@ -105,12 +105,12 @@ export interface Visit {
   /** Fields known when the visit was opened (a renewed cookie). They can be set on the answer at once. */
   readonly headers: readonly HeaderField[];
   /**
-   * Stores what waits and answers the fields to set on the answer, in place of {@link headers}. Throws a `SessionError`, whose
+   * Stores what waits and answers the fields to set on the answer, in place of {@link headers}. Throws a fault, whose
    * {@link refuse}d form is then to be answered instead. Calling it again after the head has gone out (with `undefined`) stores later changes.
    */
   finish(head: AnswerHead | undefined): Promise<readonly HeaderField[]>;
-  /** What to answer for a fault of this visit. */
-  refuse(fault: unknown): Refusal;
+  /** What to answer for a fault of this visit; undefined for a programming error, which is the application's to answer (500). */
+  refuse(fault: unknown): Refusal | undefined;
   /** The answer is over, or the client has gone. */
   close(): void;
 }
@@ -174,7 +174,9 @@ export interface SessionManager {
   /** A living session; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
   get(id: SessionId): Promise<SessionInfo | undefined>;
   /** Ascending by id, over all backends that can list. @throws SessionError `BACKEND_*`. */
-  list(query?: ManagerQuery): Promise<{ readonly items: readonly SessionInfo[]; readonly next: SessionId | undefined }>;
+  list(
+    query?: ManagerQuery,
+  ): Promise<{ readonly items: readonly SessionInfo[]; readonly next: SessionId | undefined }>;
   /** How many un-ended sessions the stores hold (some may have run out). @throws SessionError `BACKEND_*`. */
   count(query?: Pick<ManagerQuery, 'service' | 'user'>): Promise<number>;
   /** Ends a session (`killed`) now, or `ttl` ms from now. False when there is no living one. @throws SessionError `BACKEND_*`, `CONFLICT`. */

@@ -1,5 +1,5 @@
-import type { ClientCode } from './lists.js';
 import type { Token } from './id.js';
+import type { ClientCode } from './lists.js';
 
 /** One header field of an answer. */
 export type HeaderField = readonly [name: string, value: string];

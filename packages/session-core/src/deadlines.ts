@@ -1,0 +1,82 @@
+import type { Millis } from './environment.js';
+import { SessionError, toSessionError } from './errors.js';
+
+interface Entry {
+  readonly at: Millis;
+  readonly controller: AbortController;
+  readonly expire: () => void;
+  open: boolean;
+}
+
+const CHECK_INTERVAL = 100;
+
+/**
+ * Deadlines without a timer per call: all of one store are equally long, so they expire in the order in which they were set, and one
+ * unref'd interval looks at the head of the line. It runs only while something waits.
+ */
+export class Deadlines {
+  readonly #length: Millis;
+  #line: Entry[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(length: Millis) {
+    this.#length = length;
+  }
+
+  /**
+   * Runs `verb` with a signal. If it has not settled in time the signal aborts, the call fails with `BACKEND_DOWN`, and a later answer is ignored.
+   */
+  run<T>(what: string, verb: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      const controller = new AbortController();
+      const entry: Entry = {
+        at: performance.now() + this.#length,
+        controller,
+        open: true,
+        expire: () =>
+          reject(
+            new SessionError('BACKEND_DOWN', `${what}: no answer within ${this.#length} ms`, {
+              retryable: true,
+            }),
+          ),
+      };
+      this.#line.push(entry);
+      this.#timer ??= this.#start();
+      verb(controller.signal).then(
+        (value) => {
+          entry.open = false;
+          resolve(value);
+        },
+        (error: unknown) => {
+          entry.open = false;
+          reject(toSessionError(error, `${what} failed`));
+        },
+      );
+    });
+  }
+
+  #start(): NodeJS.Timeout {
+    const timer = setInterval(() => this.#check(), CHECK_INTERVAL);
+    timer.unref();
+    return timer;
+  }
+
+  #check(): void {
+    const now = performance.now();
+    let kept = 0;
+    while (kept < this.#line.length) {
+      const entry = this.#line[kept];
+      if (entry === undefined || (entry.open && entry.at > now)) break;
+      if (entry.open) {
+        entry.open = false;
+        entry.expire();
+        entry.controller.abort();
+      }
+      kept++;
+    }
+    if (kept > 0) this.#line = this.#line.slice(kept);
+    if (this.#line.length > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,157 @@
+import {
+  applyChange,
+  checkName,
+  type DataChange,
+  EMPTY_DATA,
+  keysOf,
+  mergePatch,
+  normaliseData,
+  parseFrozen,
+  readKey,
+  toJson,
+} from './data.js';
+import type { Millis } from './environment.js';
+import type { SessionId } from './id.js';
+import type { ClientInfo, SessionRecord } from './record.js';
+import type { LoginOptions, Rotation, Session } from './session.js';
+
+/** What a session needs of the visit that it belongs to. */
+export interface SessionHost {
+  /** The record as this visit knows it; version 0 while nothing is stored. */
+  readonly record: SessionRecord | undefined;
+  readonly readOnly: boolean;
+  readonly signal: AbortSignal;
+  clientInfo(): ClientInfo;
+  /** Takes a change to be stored. Throws when nothing can be. */
+  change(change: DataChange): void;
+  login(user: string, options: LoginOptions): Promise<void>;
+  logout(): Promise<void>;
+  rotate(): Promise<Rotation>;
+  commit(): Promise<void>;
+}
+
+/** The handler's view: local data with the changes so far, and verbs that the visit carries out. */
+export class LiveSession implements Session {
+  readonly #host: SessionHost;
+  /** Data with the changes of this visit; undefined until somebody looks or changes. */
+  #text: string | undefined;
+
+  constructor(host: SessionHost) {
+    this.#host = host;
+  }
+
+  get id(): SessionId | undefined {
+    return this.#host.record?.id;
+  }
+
+  get user(): string | undefined {
+    return this.#host.record?.user;
+  }
+
+  get isNew(): boolean {
+    return this.#host.record?.version === 0;
+  }
+
+  get readOnly(): boolean {
+    return this.#host.readOnly;
+  }
+
+  get startedAt(): Millis | undefined {
+    return this.#host.record?.startedAt;
+  }
+
+  get authenticatedAt(): Millis | undefined {
+    return this.#host.record?.authenticatedAt;
+  }
+
+  get endsAt(): Millis | undefined {
+    return this.#host.record?.endsAt;
+  }
+
+  get client(): ClientInfo {
+    return this.#host.record?.client ?? this.#host.clientInfo();
+  }
+
+  get text(): string {
+    this.#text ??= normaliseData(this.#host.record?.data ?? EMPTY_DATA);
+    return this.#text;
+  }
+
+  get signal(): AbortSignal {
+    return this.#host.signal;
+  }
+
+  get<T = unknown>(key: string): T | undefined {
+    const json = readKey(this.text, key);
+    return json === undefined ? undefined : (parseFrozen(json) as T);
+  }
+
+  has(key: string): boolean {
+    return readKey(this.text, key) !== undefined;
+  }
+
+  keys(): readonly string[] {
+    return keysOf(this.text);
+  }
+
+  all(): Readonly<Record<string, unknown>> {
+    const all: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+    for (const key of this.keys()) all[key] = this.get(key);
+    return Object.freeze(all);
+  }
+
+  set(key: string, value: unknown): void {
+    checkName('the key', key);
+    this.#change({ kind: 'set', key, json: toJson(key, value) });
+  }
+
+  delete(key: string): void {
+    checkName('the key', key);
+    this.#change({ kind: 'delete', key });
+  }
+
+  update<T = unknown>(key: string, change: (value: T | undefined) => T | undefined): void {
+    checkName('the key', key);
+    this.#change({ kind: 'update', key, change: change as (value: unknown) => unknown });
+  }
+
+  merge(patch: Readonly<Record<string, unknown>>): void {
+    const changes = Object.entries(patch).map(([key, value]): DataChange => {
+      checkName('the key', key);
+      if (value === null || value === undefined) return { kind: 'delete', key };
+      if (typeof value !== 'object' || Array.isArray(value)) {
+        return { kind: 'set', key, json: toJson(key, value) };
+      }
+      toJson(key, value);
+      return { kind: 'update', key, change: (present) => mergePatch(present, value) };
+    });
+    for (const change of changes) this.#change(change);
+  }
+
+  login(user: string, options: LoginOptions = {}): Promise<void> {
+    return this.#host.login(user, options);
+  }
+
+  logout(): Promise<void> {
+    return this.#host.logout();
+  }
+
+  rotate(): Promise<Rotation> {
+    return this.#host.rotate();
+  }
+
+  commit(): Promise<void> {
+    return this.#host.commit();
+  }
+
+  /** The record under the visit is another one now: what was seen so far is looked at anew. */
+  forget(): void {
+    this.#text = undefined;
+  }
+
+  #change(change: DataChange): void {
+    const text = applyChange(this.text, change);
+    this.#host.change(change);
+    this.#text = text;
+  }
+}

@@ -1,0 +1,61 @@
+import { SessionError } from './errors.js';
+import { CLIENT_CODES, type ClientCode } from './lists.js';
+import type { Refusal, VisitRequest } from './service.js';
+import type { Settings } from './settings.js';
+import type { HeaderField, Transport } from './transport.js';
+
+const DETAILS: Readonly<Record<ClientCode, string>> = {
+  session_required: 'This needs a session, and the request carries none.',
+  session_invalid: 'The token of the request opens no session.',
+  session_superseded: 'The token was replaced by a login a moment ago.',
+  session_expired: 'The session has expired.',
+  session_ended: 'The session has ended.',
+  session_read_only: 'The token was rotated; it may still read, but not change the session.',
+  cross_site: 'Another site may not send this request.',
+  conflict: 'The session was changed by another request meanwhile.',
+  too_many: 'Too many; try again later.',
+  data_too_large: 'The data of the session would be too large.',
+  store_unavailable: 'The session store does not answer; nobody is logged out by that.',
+  store_full: 'The session store is full.',
+  bad_request: 'The request carries contradicting tokens.',
+};
+
+export interface RefusalParts {
+  /** The transport that presented a token. */
+  readonly presented?: Transport | undefined;
+  /** The token is dead: it is taken from the client. */
+  readonly clear?: boolean;
+  readonly retryAfter?: number | undefined;
+  readonly detail?: string | undefined;
+}
+
+export function refusal(
+  settings: Settings,
+  request: VisitRequest,
+  code: ClientCode,
+  parts: RefusalParts = {},
+): Refusal {
+  const headers: HeaderField[] = [['cache-control', 'no-store']];
+  for (const transport of settings.transports) {
+    headers.push(...transport.challenge(code, transport === parts.presented));
+  }
+  if (parts.clear === true && parts.presented !== undefined) headers.push(...parts.presented.clear(request));
+  if (settings.vary !== undefined) headers.push(['vary', settings.vary]);
+  if (parts.retryAfter !== undefined) headers.push(['retry-after', String(parts.retryAfter)]);
+  return { status: CLIENT_CODES[code], code, detail: parts.detail ?? DETAILS[code], headers };
+}
+
+/** A missing required session: browsers that ask for a page are sent to the login, everybody else gets 401. */
+export function missing(settings: Settings, request: VisitRequest, loginUrl: string | undefined): Refusal {
+  const refused = refusal(settings, request, 'session_required');
+  if (loginUrl === undefined || (request.method !== 'GET' && request.method !== 'HEAD')) return refused;
+  if (!(request.header('accept') ?? '').includes('text/html')) return refused;
+  return { ...refused, status: 302, headers: [...refused.headers, ['location', loginUrl]] };
+}
+
+/** What a client is told of a fault; undefined for a programming error. */
+export function refusalOf(settings: Settings, request: VisitRequest, fault: unknown): Refusal | undefined {
+  if (!(fault instanceof SessionError) || fault.clientCode === undefined) return undefined;
+  const status = CLIENT_CODES[fault.clientCode];
+  return refusal(settings, request, fault.clientCode, status === 503 ? { retryAfter: 1 } : {});
+}

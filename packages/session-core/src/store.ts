@@ -1,0 +1,394 @@
+import { type Backend, type Claim, can, type Ending, type Touch } from './backend.js';
+import { Deadlines } from './deadlines.js';
+import type { Environment, Millis } from './environment.js';
+import { SessionError, toSessionError } from './errors.js';
+import type { SessionId } from './id.js';
+import { Lanes } from './lanes.js';
+import { Links } from './links.js';
+import type { EndCause } from './lists.js';
+import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
+
+export interface StoreOptions {
+  /** How long a call of the backend may take, in ms. */
+  readonly deadline: Millis;
+  /** How often touches are written, in ms. */
+  readonly flushInterval: Millis;
+}
+
+interface Deferred {
+  readonly promise: Promise<SessionRecord | undefined>;
+  readonly resolve: (record: SessionRecord | undefined) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+const CLOCK_INTERVAL = 60_000;
+const CLOCK_REPORTED = 5_000;
+const CLOCK_UNFIT = 60_000;
+const HEARTBEAT = 5_000;
+const LINK_CHECK = 1_000;
+const SWEEP_INTERVAL = 60_000;
+const SWEEP_LATE = 300_000;
+const SWEEP_CHUNK = 500;
+const TOUCH_CHUNK = 500;
+
+/** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
+export class Store {
+  readonly backend: Backend;
+  readonly environment: Environment;
+  readonly deadline: Millis;
+  readonly flushInterval: Millis;
+  readonly links = new Links();
+  readonly lanes: Lanes;
+  readonly #deadlines: Deadlines;
+  readonly #writer: string;
+  readonly #touches = new Map<SessionId, Touch>();
+  readonly #abandoned = new Set<SessionId>();
+  readonly #stops: (() => void)[] = [];
+  #turn = new Map<SessionId, Deferred>();
+  #writeCount = 0;
+  #offset: Millis = 0;
+  #clockKnown = false;
+  #clockRead: Promise<void> | undefined;
+  #unwatch: Promise<(() => Promise<void>) | undefined>;
+  #down = false;
+  #closed = false;
+  #flushing: Promise<void> | undefined;
+
+  constructor(backend: Backend, environment: Environment, options: StoreOptions) {
+    this.backend = backend;
+    this.environment = environment;
+    this.deadline = options.deadline;
+    this.flushInterval = options.flushInterval;
+    this.#deadlines = new Deadlines(options.deadline);
+    this.#writer = Buffer.from(environment.random(9)).toString('base64url');
+    this.lanes = new Lanes(this);
+    this.starting?.catch(() => undefined);
+    this.#unwatch = this.#watch();
+    const every = (interval: Millis, task: () => unknown) =>
+      this.#stops.push(environment.every(interval, () => void task()));
+    every(options.flushInterval, () => this.flush());
+    every(CLOCK_INTERVAL, () => this.#readClock().catch(() => undefined));
+    every(HEARTBEAT, () => this.#heartbeat());
+    every(LINK_CHECK, () => this.#checkLinks());
+    if (can(backend, 'sweep')) every(SWEEP_INTERVAL, () => this.sweep());
+  }
+
+  /** Process time corrected by the clock of the store. */
+  now(): Millis {
+    return this.environment.now() + this.#offset;
+  }
+
+  /** Clock of the store minus clock of the process; undefined when the store has none or was not asked yet. */
+  get clockOffset(): Millis | undefined {
+    return this.#clockKnown ? this.#offset : undefined;
+  }
+
+  /** Undefined once the clock of the store is known; before the first judgement wait for it. Rejects as the store does. */
+  get starting(): Promise<void> | undefined {
+    if (this.#clockKnown) return undefined;
+    this.#clockRead ??= this.#readClock().finally(() => {
+      this.#clockRead = undefined;
+    });
+    return this.#clockRead;
+  }
+
+  writeId(): string {
+    this.#writeCount += 1;
+    return `${this.#writer}.${this.#writeCount.toString(36)}`;
+  }
+
+  /** Runs a verb of the backend within the deadline and keeps the log of outages. */
+  call<T>(what: string, verb: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(closed());
+    return this.#deadlines.run(`${this.backend.type}: ${what}`, verb).then(
+      (value) => {
+        if (this.#down) this.#report(undefined);
+        return value;
+      },
+      (error: SessionError) => {
+        if (error.code === 'BACKEND_DOWN' && !this.#down) this.#report(error);
+        throw error;
+      },
+    );
+  }
+
+  /** Loads a record, in one call with all others that are asked for in this turn of the event loop. */
+  load(id: SessionId): Promise<SessionRecord | undefined> {
+    const waiting = this.#turn.get(id);
+    if (waiting !== undefined) return waiting.promise;
+    if (this.#turn.size === 0) setImmediate(() => this.#loadTurn());
+    let resolve: Deferred['resolve'] = () => {};
+    let reject: Deferred['reject'] = () => {};
+    const promise = new Promise<SessionRecord | undefined>((yes, no) => {
+      resolve = yes;
+      reject = no;
+    });
+    this.#turn.set(id, { promise, resolve, reject });
+    return promise;
+  }
+
+  #loadTurn(): void {
+    const turn = this.#turn;
+    this.#turn = new Map();
+    this.call('load', (signal) => this.backend.load([...turn.keys()], signal)).then(
+      (records) => {
+        let i = 0;
+        for (const deferred of turn.values()) {
+          const record = records[i++];
+          if (record instanceof SessionError) deferred.reject(record);
+          else deferred.resolve(record);
+        }
+      },
+      (error: unknown) => {
+        for (const deferred of turn.values()) deferred.reject(error);
+      },
+    );
+  }
+
+  /**
+   * Stores a record. A save of unknown outcome is repeated once with its write id, except the first of an id: that one is given up, and the id is ended
+   * until the store has answered.
+   */
+  save(record: SessionRecord): Promise<boolean> {
+    if (record.version === 1) {
+      return this.call('save', (signal) => this.backend.save(record, signal)).catch((error: SessionError) => {
+        if (error.code === 'BACKEND_DOWN' || error.code === 'BACKEND_FAILED') this.abandon(record.id);
+        throw error;
+      });
+    }
+    return this.call('save', async (signal) => {
+      try {
+        return await this.backend.save(record, signal);
+      } catch (error) {
+        const fault = toSessionError(error, 'save failed');
+        if (!fault.retryable || signal.aborted) throw fault;
+      }
+      if (await this.backend.save(record, signal)) return true;
+      return this.#wasLost(record, signal);
+    });
+  }
+
+  /** A repeated save answered false: either the first one never arrived, or so much was written since that nobody can tell. */
+  async #wasLost(record: SessionRecord, signal: AbortSignal): Promise<false> {
+    const [stored] = await this.backend.load([record.id], signal);
+    if (stored instanceof SessionError) throw stored;
+    if (stored !== undefined && stored.version - record.version >= WRITES_KEPT) {
+      throw new SessionError('BACKEND_FAILED', 'the outcome of a save is unknown', { retryable: true });
+    }
+    return false;
+  }
+
+  /** Ends sessions and tells who holds them here. Answers those that this call ended. */
+  async end(
+    ids: readonly SessionId[],
+    cause: EndCause,
+    by: string | undefined,
+    keepEnded: Millis,
+  ): Promise<readonly SessionId[]> {
+    const at = this.now();
+    const how: Ending = { at, cause, by, keepUntil: at + keepEnded };
+    const ended = await this.call('end', (signal) => this.backend.end(ids, how, signal));
+    for (const id of ids) {
+      this.#touches.delete(id);
+      this.links.ended(id, cause);
+    }
+    return ended;
+  }
+
+  /** Takes a place among the user's sessions; only for stores with user slots, which the settings have checked. */
+  claim(claim: Claim): Promise<readonly SessionId[]> {
+    const { backend } = this;
+    if (!can(backend, 'slots')) return Promise.resolve([]);
+    return this.call('claim', (signal) => backend.claim(claim, signal));
+  }
+
+  /** Makes sure that a first save of unknown outcome lives for nobody. */
+  abandon(id: SessionId): void {
+    this.#abandoned.add(id);
+  }
+
+  touch(id: SessionId, epoch: number, seenAt: Millis): void {
+    this.#touches.set(id, { id, epoch, seenAt });
+  }
+
+  seenAt(record: Pick<SessionRecord, 'id' | 'seenAt'>): Millis {
+    const touch = this.#touches.get(record.id);
+    return touch === undefined ? record.seenAt : Math.max(record.seenAt, touch.seenAt);
+  }
+
+  isAlive(record: SessionRecord, now: Millis): boolean {
+    return this.causeOfDeath(record, now) === undefined;
+  }
+
+  /** As the record's own, but aware of touches that are not written yet. */
+  causeOfDeath(record: SessionRecord, now: Millis): EndCause | undefined {
+    const cause = causeOfDeath(record, now);
+    if (cause !== 'idle') return cause;
+    return causeOfDeath({ ...record, seenAt: this.seenAt(record) }, now);
+  }
+
+  /** Found dead by time: ended once it is sure that no other process has a fresher touch to write. */
+  buryLater(record: SessionRecord, cause: EndCause, keepEnded: Millis): void {
+    if (this.now() - deadFrom(record) < 2 * this.flushInterval) return;
+    this.end([record.id], cause, undefined, keepEnded).catch((error: unknown) =>
+      this.environment.log({
+        level: 'info',
+        message: 'ending a dead session failed',
+        session: record.id,
+        error,
+      }),
+    );
+  }
+
+  /** Writes what is collected. Never rejects: touches are not acknowledged, and what could not be written waits for the next time. */
+  flush(): Promise<void> {
+    this.#flushing ??= this.#flush().finally(() => {
+      this.#flushing = undefined;
+    });
+    return this.#flushing;
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#abandoned.size > 0) {
+      const ids = [...this.#abandoned];
+      await this.end(ids, 'killed', undefined, 0).then(
+        () => {
+          for (const id of ids) this.#abandoned.delete(id);
+        },
+        () => undefined,
+      );
+    }
+    if (this.#touches.size === 0) return;
+    const batch = [...this.#touches.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+    await this.#writeTouches(batch, true);
+  }
+
+  async #writeTouches(batch: readonly Touch[], collected: boolean): Promise<void> {
+    for (let i = 0; i < batch.length; i += TOUCH_CHUNK) {
+      const chunk = batch.slice(i, i + TOUCH_CHUNK);
+      try {
+        const dead = await this.call('touch', (signal) => this.backend.touch(chunk, signal));
+        if (collected) {
+          for (const touch of chunk) {
+            if (this.#touches.get(touch.id) === touch) this.#touches.delete(touch.id);
+          }
+        }
+        for (const id of dead) if (this.links.has(id)) void this.#confirm(id);
+      } catch {
+        // `call` has reported the outage; what was collected stays for the next flush.
+        return;
+      }
+    }
+  }
+
+  /** Asks the store, by a touch that moves nothing, whether the sessions held open here still live: works without notices too. */
+  async #heartbeat(): Promise<void> {
+    const batch: Touch[] = [];
+    for (const id of this.links.ids) {
+      const record = this.links.record(id);
+      if (record !== undefined) batch.push({ id, epoch: record.epoch, seenAt: record.seenAt });
+    }
+    batch.sort((a, b) => (a.id < b.id ? -1 : 1));
+    await this.#writeTouches(batch, false);
+  }
+
+  #checkLinks(): void {
+    const now = this.now();
+    for (const id of this.links.ids) {
+      const record = this.links.record(id);
+      if (record !== undefined && !this.isAlive(record, now)) void this.#confirm(id);
+    }
+  }
+
+  async #confirm(id: SessionId): Promise<void> {
+    try {
+      const record = await this.load(id);
+      const seen = record && { ...record, seenAt: this.seenAt(record) };
+      const cause = this.links.confirm(id, seen, this.now());
+      if (seen !== undefined && cause !== undefined) this.buryLater(seen, cause, 0);
+    } catch {
+      // Unknown is not ended. The next heartbeat asks again.
+    }
+  }
+
+  #watch(): Promise<(() => Promise<void>) | undefined> {
+    const { backend } = this;
+    if (!can(backend, 'watch')) return Promise.resolve(undefined);
+    return backend
+      .watch((change) => {
+        if (this.links.has(change.id)) void this.#confirm(change.id);
+      })
+      .catch((error: unknown) => {
+        this.environment.log({
+          level: 'warning',
+          message: `${backend.type}: no notices of changes; the heartbeat tells within ${HEARTBEAT + 1000} ms`,
+          error,
+        });
+        return undefined;
+      });
+  }
+
+  async #readClock(): Promise<void> {
+    const before = this.environment.now();
+    const store = await this.call('now', (signal) => this.backend.now(signal));
+    const after = this.environment.now();
+    this.#offset = store === undefined ? 0 : store - (before + after) / 2;
+    this.#clockKnown = true;
+    if (Math.abs(this.#offset) <= CLOCK_REPORTED) return;
+    this.environment.log({
+      level: 'warning',
+      message: `${this.backend.type}: its clock is ${Math.round(this.#offset)} ms off this process'; sessions are judged by the store's`,
+    });
+  }
+
+  /** Why the store is unfit to serve; undefined when it is fit. Asks it. */
+  async unfit(): Promise<string | undefined> {
+    try {
+      await this.call('now', (signal) => this.backend.now(signal));
+    } catch (error) {
+      return toSessionError(error, 'the store failed').message;
+    }
+    if (Math.abs(this.#offset) <= CLOCK_UNFIT) return undefined;
+    return `its clock is ${Math.round(this.#offset / 1000)} s off this process'`;
+  }
+
+  /** Removes what has been dead for five minutes. */
+  async sweep(): Promise<void> {
+    const { backend } = this;
+    if (!can(backend, 'sweep')) return;
+    try {
+      const before = this.now() - SWEEP_LATE;
+      let removed: readonly SessionId[];
+      do {
+        removed = await this.call('sweep', (signal) => backend.sweep(before, SWEEP_CHUNK, signal));
+        for (const id of removed) if (this.links.has(id)) void this.#confirm(id);
+      } while (removed.length === SWEEP_CHUNK && !this.#closed);
+    } catch (error) {
+      if (!this.#closed) {
+        this.environment.log({ level: 'warning', message: `${backend.type}: sweep failed`, error });
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    for (const stop of this.#stops) stop();
+    await this.flush();
+    this.#closed = true;
+    await (await this.#unwatch)?.();
+    await this.backend.close();
+  }
+
+  #report(error: SessionError | undefined): void {
+    this.#down = error !== undefined;
+    this.environment.log(
+      error === undefined
+        ? { level: 'notice', message: `${this.backend.type}: answers again` }
+        : { level: 'error', message: `${this.backend.type}: does not answer`, error },
+    );
+  }
+}
+
+function closed(): SessionError {
+  return new SessionError('BACKEND_CLOSED', 'the session manager is closed');
+}
