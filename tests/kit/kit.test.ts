@@ -1,7 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { transportMatrix } from './transports.js';
 
 /** The suites, each with what runs it over its mutants. */
@@ -11,9 +11,13 @@ const suites: Record<string, () => Promise<MatrixReport>> = {
 
 const reports: MatrixReport[] = [];
 
-describe.each(Object.entries(suites))('the suite of %s', async (_, run) => {
-  const report = await run();
-  reports.push(report);
+describe.each(Object.entries(suites))('the suite of %s', (_, run) => {
+  let report: MatrixReport;
+
+  beforeAll(async () => {
+    report = await run();
+    reports.push(report);
+  }, 120_000);
 
   it('passes over what is not broken', () => {
     expect(report.failing).toEqual([]);

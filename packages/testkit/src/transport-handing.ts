@@ -110,12 +110,19 @@ export const handingCases: readonly TransportCase[] = [
     },
   },
   {
+    name: 'a cookie does not outlive its session',
+    applies: byCookie,
+    run(kit) {
+      assert.ok(maxAgeOf(kit.create().issue(aToken(), LEFT, ENCRYPTED)) <= LEFT);
+      assert.ok(maxAgeOf(kit.create().issue(aToken(), 0, ENCRYPTED)) <= 0);
+    },
+  },
+  {
     name: 'a cookie lasts at most as long as browsers keep one: 400 days and 4,096 bytes',
     applies: byCookie,
     run(kit) {
       const fields = kit.create().issue(aToken(), 10 * LONGEST_COOKIE, ENCRYPTED);
-      const age = attributesOf(fields).find((each) => each.startsWith('max-age='));
-      if (age !== undefined) assert.ok(Number(age.slice(8)) <= LONGEST_COOKIE, age);
+      assert.ok(maxAgeOf(fields) <= LONGEST_COOKIE);
       const [pair = ''] = (fieldValue(fields, 'set-cookie') ?? '').split(';');
       assert.ok(pair.length <= 4_096, `${pair.length} bytes`);
     },
@@ -228,4 +235,10 @@ function schemeOf(authorization = ''): RegExp {
 function attributesOf(fields: readonly HeaderField[]): string[] {
   const [, ...attributes] = (fieldValue(fields, 'set-cookie') ?? '').split(';');
   return attributes.map((each) => each.trim().toLowerCase());
+}
+
+/** 0 without `Max-Age`: such a cookie ends with the browser. */
+function maxAgeOf(fields: readonly HeaderField[]): number {
+  const age = attributesOf(fields).find((each) => each.startsWith('max-age='));
+  return Number(age?.slice('max-age='.length) ?? 0);
 }

@@ -55,6 +55,8 @@ const challenging = (
 
 const byScheme = (sound: Transport) => sound.carrier.requestHeader === 'authorization';
 const field = (name: string, value: string): HeaderField => [name, value];
+const aged = (fields: Fields, seconds: number): Fields =>
+  fields.map(([name, value]) => [name, value.replace(/; Max-Age=\d+/i, `; Max-Age=${seconds}`)]);
 const without = (fields: Fields, name: string) => fields.filter(([each]) => each !== name);
 
 const readers: readonly TransportMutant[] = [
@@ -205,16 +207,11 @@ const issuers: readonly TransportMutant[] = [
   cookies('lets scripts read the cookie', (text) => text.replace(/; HttpOnly/i, '')),
   cookies('sends the cookie over plain connections', (text) => text.replace(/; Secure/i, '')),
   cookies('leaves SameSite to the browser', (text) => text.replace(/; SameSite=\w+/i, '')),
-  {
-    name: 'asks browsers to keep the cookie for ten years',
-    breaks: (sound) => ({
-      ...sound,
-      issue: (token, maxAge, context) =>
-        sound
-          .issue(token, maxAge, context)
-          .map(([name, value]) => [name, value.replace(/; Max-Age=\d+/i, '; Max-Age=315360000')]),
-    }),
-  },
+  issuing(
+    'keeps a cookie for ten years when the session may live that long',
+    (fields, _sound, _token, maxAge) => (maxAge > 86_400 ? aged(fields, 315_360_000) : fields),
+  ),
+  issuing('keeps a cookie for a day whatever is left of the session', (fields) => aged(fields, 86_400)),
   {
     name: 'clears a cookie of another path',
     breaks: (sound) => ({

@@ -80,9 +80,10 @@ export const readingCases: readonly TransportCase[] = [
   {
     name: 'of more than three values the first three are read',
     run(kit) {
-      const many = Array.from({ length: 10_000 }, aToken);
-      assert.deepEqual(read(kit.create(), kit.carry(many.slice(0, 4))), many.slice(0, 3));
-      assert.deepEqual(read(kit.create(), kit.carry(many)), many.slice(0, 3));
+      const four = [aToken(), aToken(), aToken(), aToken()];
+      const flood = [...four, ...Array.from({ length: 10_000 }, (_, i) => `x${i}`)];
+      for (const values of [four, flood])
+        assert.deepEqual(read(kit.create(), kit.carry(values)), four.slice(0, 3));
     },
   },
   {
