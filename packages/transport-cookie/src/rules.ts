@@ -98,7 +98,8 @@ function nameProblems(name: string, options: CookieAttributes): CookieProblem[] 
   if (!NAME.test(name))
     add("may consist of letters, digits and !#$%&'*+-.^_`|~ only, and is at least one of them");
   const doubled = options.prefix === undefined || options.prefix === 'none' ? undefined : prefixOf(name);
-  if (doubled !== undefined) add(`begins with ${doubled} and the option prefix adds a prefix too: say it once`);
+  if (doubled !== undefined)
+    add(`begins with ${doubled} and the option prefix adds a prefix too: say it once`);
   const room = MAX_PAIR - TOKEN_LENGTH;
   if (fullName(name, options).length > room)
     add(
