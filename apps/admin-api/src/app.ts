@@ -1,0 +1,162 @@
+import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { type Environment, SessionError, type SessionManager } from '@sessionkit/session-core';
+import { filledPath } from './access.js';
+import { type Authenticator, denied } from './auth.js';
+import { Links } from './documents.js';
+import { AdminError, notFound, toAdminError } from './errors.js';
+import { checkHost, checkSite, hostName, hostOf } from './guard.js';
+import { isPretty, queryOf, readJson, routingPath } from './request.js';
+import { answerResponse, errorResponse } from './respond.js';
+import type { CheckedInput, Route } from './route.js';
+import { ROUTES } from './routes.js';
+import { errorsDocument, statusDocument } from './schemas.js';
+import type { User } from './users.js';
+
+/** What a request gathers on its way through the app. */
+export interface Exchange {
+  readonly address: string | undefined;
+  /** Names of the listener, allowed in `Host` besides the configured ones. */
+  readonly ownHosts: readonly string[];
+  user: User | undefined;
+  action: string;
+  target: string;
+  input: CheckedInput | undefined;
+}
+
+interface AppOptions {
+  readonly manager: SessionManager;
+  readonly environment: Environment;
+  readonly authenticator: Authenticator;
+  readonly readiness: () => Promise<readonly string[]>;
+  readonly hosts: readonly string[];
+  readonly basicSeesActivity: boolean;
+}
+
+type App = OpenAPIHono<{ Bindings: Exchange }>;
+
+/** The routes behind their guards. It is what an OpenAPI document is generated from, too. */
+export function createApp(options: AppOptions): App {
+  const { environment, authenticator } = options;
+  const app: App = new OpenAPIHono<{ Bindings: Exchange }>({ getPath: routingPath });
+
+  app.onError((error, c) => {
+    const known = toAdminError(error);
+    if (known === undefined || (error instanceof SessionError && known.status >= 500)) {
+      environment.log({ level: 'error', message: `admin API: ${c.env.action} failed`, error });
+    }
+    const shown = known ?? new AdminError(500, 'Internal error. The log of the process says more.');
+    return errorResponse(shown, isPretty(queryOf(c.req.url)));
+  });
+  app.notFound(() => {
+    throw notFound();
+  });
+
+  addHealth(app, options);
+
+  // Hono runs handlers in the order in which they are added: what stands above needs no credentials, what stands below has passed this.
+  const hosts = new Set(options.hosts.map(hostName));
+  app.use(async (c, next) => {
+    const host = hostOf(c.req.raw);
+    checkHost(host, hosts, c.env.ownHosts);
+    checkSite(c.req.raw, host);
+    c.env.user = await authenticator.check(c.req.raw, c.env.address ?? '');
+    await next();
+  });
+
+  for (const route of ROUTES) addRoute(app, route, options);
+  return app;
+}
+
+function addRoute(app: App, route: Route, options: AppOptions): void {
+  app.openAPIRegistry.registerPath(describe(route));
+  const path = route.path.replace(/\{(\w+)\}/g, ':$1');
+  app.on(route.method.toUpperCase(), path, async (c) => {
+    const exchange = c.env;
+    exchange.action = route.action;
+    exchange.target = route.path;
+    const { user } = exchange;
+    if (user === undefined || (route.role === 'admin' && user.account !== 'admin')) throw denied(c.req.raw);
+
+    const query = queryOf(c.req.url);
+    const body = route.body === undefined ? undefined : await readJson(c.req.raw);
+    const call = {
+      manager: options.manager,
+      environment: options.environment,
+      user,
+      links: new Links(`${new URL(c.req.url).protocol}//${hostOf(c.req.raw)}/v1`),
+      activity: user.account === 'admin' || options.basicSeesActivity,
+    };
+    const answer = await route.run({ params: c.req.param(), query, body }, call, (input) => {
+      exchange.input = input;
+      exchange.target = filledPath(route.path, input.params);
+    });
+    return answerResponse(answer, isPretty(query), (error) =>
+      options.environment.log({ level: 'error', message: `admin API: ${route.action} was cut`, error }),
+    );
+  });
+}
+
+function addHealth(app: App, options: AppOptions): void {
+  const ok = () => answerResponse({ status: 200, document: { status: 'ok' } }, false, () => {});
+  const health = { role: 'none', params: undefined, query: undefined, body: undefined } as const;
+  const answers = { 200: statusDocument };
+
+  app.openAPIRegistry.registerPath(
+    describe({
+      ...health,
+      method: 'get',
+      path: '/healthz',
+      action: 'healthz',
+      summary: 'The process lives',
+      answers,
+    }),
+  );
+  app.get('/healthz', ok);
+
+  app.openAPIRegistry.registerPath(
+    describe({
+      ...health,
+      method: 'get',
+      path: '/readyz',
+      action: 'readyz',
+      summary: 'It can serve sessions',
+      answers,
+    }),
+  );
+  app.get('/readyz', async () => {
+    const reasons = await options.readiness();
+    return reasons.length === 0 ? ok() : errorResponse(new AdminError(503, reasons), false);
+  });
+}
+
+type Described = Omit<Route, 'run' | 'role' | 'params' | 'query' | 'body'> & {
+  readonly role: Route['role'] | 'none';
+  readonly params: Route['params'] | undefined;
+  readonly query: Route['query'] | undefined;
+  readonly body: Route['body'];
+};
+
+/** A route as OpenAPI sees it. */
+function describe(route: Described) {
+  const json = (schema: NonNullable<Route['body']>) => ({ 'application/json': { schema } });
+  const answers = Object.entries(route.answers).map(([status, schema]) => [
+    status,
+    { description: schema === undefined ? 'Done' : 'The document', ...(schema && { content: json(schema) }) },
+  ]);
+  return createRoute({
+    method: route.method,
+    path: route.path,
+    operationId: route.action,
+    summary: route.summary,
+    ...(route.role === 'none' ? {} : { security: [{ basic: [] }] }),
+    request: {
+      ...(route.params && { params: route.params }),
+      ...(route.query && { query: route.query }),
+      ...(route.body && { body: { required: true, content: json(route.body) } }),
+    },
+    responses: {
+      ...Object.fromEntries(answers),
+      default: { description: 'Refused or failed', content: json(errorsDocument) },
+    },
+  });
+}

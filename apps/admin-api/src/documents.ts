@@ -1,0 +1,107 @@
+import {
+  LOG_PARAMETERS,
+  type LogParameter,
+  type Millis,
+  type Service,
+  type SessionId,
+  type SessionInfo,
+  type SessionManager,
+} from '@sessionkit/session-core';
+import type { ServiceRelationship, ServiceResource, SessionResource } from './schemas.js';
+
+/** Absolute links under the host that the client named. All end in a slash. */
+export class Links {
+  readonly #base: string;
+
+  /** @param base such as `http://localhost:8989/v1` */
+  constructor(base: string) {
+    this.#base = base;
+  }
+
+  readonly sessions = () => `${this.#base}/sessions/`;
+  readonly session = (id: SessionId) => `${this.#base}/sessions/${id}/`;
+  readonly servicesOf = (id: SessionId) => `${this.#base}/sessions/${id}/relationships/services/`;
+  readonly services = () => `${this.#base}/services/`;
+  readonly service = (name: string) => `${this.#base}/services/${encodeURIComponent(name)}/`;
+}
+
+/** What a session's document depends on besides the session. */
+export interface View {
+  readonly manager: SessionManager;
+  readonly links: Links;
+  readonly now: Millis;
+  /** Whether the reader may see what the client told of itself. */
+  readonly activity: boolean;
+}
+
+export function sessionResource(session: SessionInfo, view: View): SessionResource {
+  const { client } = session;
+  const attributes =
+    client.userAgent === '' ? client.attributes : { ...client.attributes, user_agent: client.userAgent };
+  return {
+    attributes: {
+      client: {
+        cipher: client.cipher,
+        ...(view.activity ? { connection_attributes: attributes } : {}),
+      },
+      connected: new Date(session.startedAt).toUTCString(),
+      connections: [],
+      idle: Math.round(span(session.seenAt, view.now) / 100) / 10,
+      log: [],
+      parameters: parametersOf(session),
+      port: client.port,
+      queries: [],
+      remote: client.ip,
+      seconds_alive: span(session.startedAt, view.now) / 1000,
+      state: session.killAt === undefined ? 'Session started' : 'Stopping session',
+      ...(session.user === undefined ? {} : { user: session.user }),
+    },
+    id: session.id,
+    links: { self: view.links.session(session.id) },
+    relationships: { services: serviceRelationship(session, view) },
+    type: 'sessions',
+  };
+}
+
+export function serviceRelationship(
+  session: SessionInfo,
+  view: Pick<View, 'manager' | 'links'>,
+): ServiceRelationship {
+  return {
+    data: serviceNames(session, view.manager).map((id) => ({ id, type: 'services' })),
+    links: { related: view.links.services(), self: view.links.servicesOf(session.id) },
+  };
+}
+
+export function serviceResource(service: Service, links: Links): ServiceResource {
+  return {
+    attributes: {
+      backend: service.options.backend?.type ?? null,
+      share: service.group,
+      state: 'Started',
+      transports: (service.options.transports ?? []).map((transport) => transport.type),
+    },
+    id: service.name,
+    links: { self: links.service(service.name) },
+    type: 'services',
+  };
+}
+
+/** A record names a service, or a group of services that share their sessions. */
+function serviceNames(session: SessionInfo, manager: SessionManager): readonly string[] {
+  const names: string[] = [];
+  for (const service of manager.services.values()) {
+    if (service.group === session.service) names.push(service.name);
+  }
+  return names.length === 0 ? [session.service] : names.sort();
+}
+
+function parametersOf(session: SessionInfo): Record<LogParameter, boolean> {
+  const entries = LOG_PARAMETERS.map((name) => [name, session.parameters[name] ?? false] as const);
+  return Object.fromEntries(entries) as Record<LogParameter, boolean>;
+}
+
+/** Never negative: `from` was written by the clock of the store. */
+function span(from: Millis, to: Millis): Millis {
+  return Math.max(0, to - from);
+}

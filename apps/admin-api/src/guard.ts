@@ -1,0 +1,57 @@
+import { isIPv6 } from 'node:net';
+import { AdminError } from './errors.js';
+
+const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
+const HOST_FORM = /^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+const UNSAFE = new Set(['POST', 'PUT', 'PATCH', 'DELETE']);
+
+/** `Host` of a request, or of its URL where there is none (a call in process). @throws AdminError 400 */
+export function hostOf(request: Request): string {
+  const host = request.headers.get('host') ?? new URL(request.url).host;
+  if (!HOST_FORM.test(host))
+    throw new AdminError(400, 'The Host header is not a host name with an optional port.');
+  return host;
+}
+
+/**
+ * Refuses a host that is neither loopback, nor configured, nor the listener itself: a page of another site could have had its name resolve to this address
+ * (DNS rebinding).
+ * @param configured as {@link hostName} writes them
+ * @throws AdminError 421
+ */
+export function checkHost(host: string, configured: ReadonlySet<string>, own: readonly string[]): void {
+  const name = hostName(host);
+  if (LOOPBACK_NAMES.has(name) || configured.has(name) || own.some((one) => hostName(one) === name)) return;
+  throw new AdminError(
+    421,
+    'The Host header names no host of this API. Add the name to admin.hosts to allow it.',
+  );
+}
+
+/** The name in a host: lower case, without port and final dot, IPv6 addresses in brackets. */
+export function hostName(host: string): string {
+  if (isIPv6(host)) return `[${host.toLowerCase()}]`;
+  return host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+}
+
+/** Refuses a change that a page of another site asks for, whatever its credentials. @throws AdminError 403 */
+export function checkSite(request: Request, host: string): void {
+  if (!UNSAFE.has(request.method) || !isForeign(request.headers, host)) return;
+  throw new AdminError(403, 'A page of another site may not change anything here.');
+}
+
+/**
+ * Foreign: `Sec-Fetch-Site` is neither `same-origin` nor `none`; or it is absent and `Origin` names another host or port (the scheme does not count) or
+ * is `null`. Clients that are no browsers send neither.
+ */
+function isForeign(headers: Headers, host: string): boolean {
+  const site = headers.get('sec-fetch-site');
+  if (site !== null) return site !== 'same-origin' && site !== 'none';
+  const origin = headers.get('origin');
+  if (origin === null) return false;
+  if (!URL.canParse(origin)) return true;
+  const url = new URL(origin);
+  // Parsed with the same scheme, so that its default port counts as given on both sides.
+  const own = `${url.protocol}//${host}`;
+  return !URL.canParse(own) || new URL(own).host !== url.host;
+}

@@ -1,0 +1,41 @@
+import type { Environment, Millis, SessionManager } from '@sessionkit/session-core';
+
+const CLOCK_LIMIT: Millis = 60_000;
+const FRESH: Millis = 1_000;
+
+/**
+ * Why the process is not ready; empty when it is. Says no more of a store than its type, since anybody may ask. The stores are asked at most once a second.
+ */
+export function createReadiness(
+  manager: SessionManager,
+  more: (() => Promise<readonly string[]>) | undefined,
+  environment: Environment,
+): () => Promise<readonly string[]> {
+  let asked: { readonly at: Millis; readonly reasons: Promise<readonly string[]> } | undefined;
+
+  async function ask(): Promise<readonly string[]> {
+    try {
+      const [stores, others] = await Promise.all([manager.health(), more?.() ?? []]);
+      return [...stores.flatMap(reasonsOf), ...others];
+    } catch (error) {
+      environment.log({ level: 'error', message: 'readiness cannot be told', error });
+      return ['The state of the stores cannot be told.'];
+    }
+  }
+
+  return () => {
+    const now = environment.now();
+    if (asked === undefined || Math.abs(now - asked.at) >= FRESH) asked = { at: now, reasons: ask() };
+    return asked.reasons;
+  };
+}
+
+function reasonsOf(store: Awaited<ReturnType<SessionManager['health']>>[number]): readonly string[] {
+  const offset = Math.abs(store.clockOffset ?? 0);
+  if (offset > CLOCK_LIMIT) {
+    return [
+      `store ${store.type}: its clock and that of this process are ${Math.round(offset / 1000)} s apart`,
+    ];
+  }
+  return store.ok ? [] : [`store ${store.type}: does not work`];
+}

@@ -1,0 +1,74 @@
+const INDENT = 4;
+
+/** JSON with its keys sorted; indented by 4 spaces when `pretty`. */
+export function render(document: unknown, pretty: boolean): string {
+  return JSON.stringify(sorted(document), null, pretty ? INDENT : undefined);
+}
+
+/**
+ * The text of `{data: […], links: {self}}` in pieces, one per page, byte for byte what {@link render} makes of the whole. Holds one page at a time.
+ */
+export async function* renderPages(
+  pages: AsyncIterable<readonly unknown[]>,
+  self: string,
+  pretty: boolean,
+): AsyncGenerator<string, void, void> {
+  const [head, tail] = frame(self, pretty);
+  const [before, between, after] = pretty ? ['\n        ', ',\n        ', '\n    '] : ['', ',', ''];
+  let text = head;
+  let first = true;
+  for await (const page of pages) {
+    for (const item of page) {
+      // JSON text has no raw newline but those of its indentation.
+      text += (first ? before : between) + render(item, pretty).replaceAll('\n', '\n        ');
+      first = false;
+    }
+    if (text !== '') yield text;
+    text = '';
+  }
+  yield `${text}${first ? '' : after}${tail}`;
+}
+
+/** What stands before and after the items. */
+function frame(self: string, pretty: boolean): readonly [string, string] {
+  const text = render({ data: [], links: { self } }, pretty);
+  const at = text.indexOf(']');
+  return [text.slice(0, at), text.slice(at)];
+}
+
+/** A body that asks for the next piece only when the client has taken the one before, and for none when the client has gone. */
+export function toBody(
+  pieces: AsyncGenerator<string, void, void>,
+  onError: (error: unknown) => void,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const piece = await pieces.next();
+          if (piece.done) controller.close();
+          else controller.enqueue(encoder.encode(piece.value));
+        } catch (error) {
+          // The head has gone out: the answer is cut, so that no half list looks like a whole one.
+          onError(error);
+          controller.error(error);
+        }
+      },
+      async cancel() {
+        await pieces.return();
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (value === null || typeof value !== 'object') return value;
+  // Without a prototype, so that a key `__proto__` is one like any other.
+  const result: Record<string, unknown> = Object.create(null);
+  for (const [key, member] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+    result[key] = sorted(member);
+  return result;
+}
