@@ -8,7 +8,7 @@ const config = z.strictObject({
   realm: z
     .string()
     .refine((realm) => realmProblem(realm) === undefined, {
-      error: ({ input }) => realmProblem(String(input)),
+      error: ({ input }) => realmProblem(input),
     })
     .describe('realm of the challenges. Default: none')
     .optional(),

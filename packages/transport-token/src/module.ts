@@ -8,7 +8,7 @@ const config = z.strictObject({
   param: z
     .string()
     .refine((param) => paramProblem(param) === undefined, {
-      error: ({ input }) => paramProblem(String(input)),
+      error: ({ input }) => paramProblem(input),
     })
     .describe('Name of the query parameter. Default _token')
     .optional(),

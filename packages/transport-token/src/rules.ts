@@ -4,6 +4,8 @@ export const DEFAULT_PARAM = '_token';
 const PARAM = /^[A-Za-z0-9._~-]{1,64}$/;
 
 /** What is wrong with the name of a parameter and what to do about it; undefined when it is fine. */
-export function paramProblem(param: string): string | undefined {
-  return PARAM.test(param) ? undefined : 'is 1 to 64 letters, digits and . _ ~ - such as _token';
+export function paramProblem(param: unknown): string | undefined {
+  return typeof param === 'string' && PARAM.test(param)
+    ? undefined
+    : 'is 1 to 64 letters, digits and . _ ~ - such as _token';
 }
