@@ -52,9 +52,10 @@ export function bearer(options: BearerTransportOptions = {}): Transport {
     },
     clear: () => NO_FIELDS,
     challenge(code: ClientCode, presented: boolean) {
-      // RFC 6750 section 3.1: no error code when no credentials came, or came another way.
+      // RFC 6750 section 3.1: no error code when no credentials came this way. A bad request is one of contradicting or malformed
+      // credentials, whichever of them core blames.
       if (CLIENT_CODES[code] === 401) return presented ? invalidToken : plain;
-      return code === 'bad_request' && presented ? invalidRequest : NO_FIELDS;
+      return code === 'bad_request' ? invalidRequest : NO_FIELDS;
     },
   };
 }

@@ -62,7 +62,7 @@ describe('answering', () => {
     ['session_expired', true, 'Bearer error="invalid_token"'],
     ['session_ended', true, 'Bearer error="invalid_token"'],
     ['bad_request', true, 'Bearer error="invalid_request"'],
-    ['bad_request', false, undefined],
+    ['bad_request', false, 'Bearer error="invalid_request"'],
     ['session_read_only', true, undefined],
     ['cross_site', true, undefined],
     ['conflict', true, undefined],
