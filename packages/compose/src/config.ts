@@ -1,0 +1,80 @@
+import type {
+  AnyModule,
+  Millis,
+  ResourceModule,
+  ServerTarget,
+  ServiceOptions,
+  Transport,
+} from '@sessionkit/session-core';
+import type { Path } from './problem.js';
+
+/** A section of the file with the module that checked it. */
+export interface ModuleUse {
+  readonly module: AnyModule;
+  /** The section as the module's schema answered it. */
+  readonly config: unknown;
+  readonly path: Path;
+}
+
+export interface BackendUse extends ModuleUse {
+  /** Equal for sections that mean the same store: these services share one backend. */
+  readonly key: string;
+  /** The name after `resource:`, when the module needs one. */
+  readonly resource: string | undefined;
+}
+
+export interface ResourceUse extends ModuleUse {
+  readonly module: ResourceModule;
+}
+
+export interface CheckedSession {
+  /** Times in ms. */
+  readonly options: Omit<ServiceOptions, 'backend' | 'transports'>;
+  readonly transports: readonly Transport[];
+  readonly backend: BackendUse;
+}
+
+export interface CheckedService {
+  readonly name: string;
+  readonly path: Path;
+  /** Undefined: stateless. */
+  readonly session: CheckedSession | undefined;
+  readonly router: (ModuleUse & { readonly servers: readonly ServerTarget[] }) | undefined;
+}
+
+export interface ListenerConfig {
+  readonly name: string;
+  /** Name of a service that has a router. */
+  readonly service: string;
+  readonly address: string;
+  /** 0: any free port. */
+  readonly port: number;
+}
+
+export interface AdminConfig {
+  readonly address: string;
+  readonly port: number;
+  /** Absolute path. */
+  readonly usersFile: string;
+  /** Host names, besides that of the listener, under which it may be called. */
+  readonly hosts: readonly string[];
+  /** May listen beyond loopback without TLS. */
+  readonly insecure: boolean;
+}
+
+/** A configuration in which everything was checked that can be without starting anything. Times in ms. */
+export interface CheckedConfig {
+  /** For messages. */
+  readonly file: string;
+  readonly resources: ReadonlyMap<string, ResourceUse>;
+  readonly services: ReadonlyMap<string, CheckedService>;
+  readonly listeners: readonly ListenerConfig[];
+  /** Addresses and ranges of proxies. */
+  readonly trustProxy: readonly string[];
+  /** Undefined: no admin API. */
+  readonly admin: AdminConfig | undefined;
+  /** How long requests in flight have at the end. */
+  readonly drainTimeout: Millis;
+  /** How long a store has to answer. */
+  readonly storeDeadline: Millis;
+}

@@ -1,0 +1,168 @@
+import type { Fields } from './check-map.js';
+import type { AdminConfig, CheckedService, CheckedSession, ListenerConfig } from './config.js';
+import type { Path } from './problem.js';
+import type { Report } from './report.js';
+import { didYouMean } from './suggest.js';
+
+interface Parts {
+  readonly top: Fields;
+  /** Those that are right. */
+  readonly services: ReadonlyMap<string, CheckedService>;
+  readonly listeners: readonly ListenerConfig[];
+  readonly admin: AdminConfig | false | undefined;
+  /** Names of resources that a backend uses. */
+  readonly used: ReadonlySet<string>;
+}
+
+/** What no section can tell by itself: names that lead nowhere, two of something where one may be, what nobody uses. */
+export function crossCheck(parts: Parts, report: Report): void {
+  checkListeners(parts, report);
+  checkPorts(parts, report);
+  checkShared([...parts.services.values()], report);
+  checkUse(parts, report);
+}
+
+const keys = (top: Fields, key: string): string[] => {
+  const map = top[key];
+  return typeof map === 'object' && map !== null ? Object.keys(map) : [];
+};
+
+function checkListeners({ top, services, listeners }: Parts, report: Report): void {
+  const known = keys(top, 'services');
+  for (const { name, service } of listeners) {
+    const path = ['listeners', name, 'service'];
+    if (!known.includes(service))
+      report.problem(
+        path,
+        `there is no service ${JSON.stringify(service)}`,
+        didYouMean(service, known, 'services'),
+      );
+    else if (services.has(service) && services.get(service)?.router === undefined)
+      report.problem(
+        path,
+        `the service ${JSON.stringify(service)} has no router: nothing would answer requests`,
+        `add \`router: { type: proxy, servers: [server1] }\` to services.${service}`,
+      );
+  }
+}
+
+interface Place {
+  readonly path: Path;
+  readonly label: string;
+  readonly address: string;
+  readonly port: number;
+}
+
+const isWildcard = (address: string) => address === '0.0.0.0' || address === '::';
+
+function checkPorts({ listeners, admin }: Parts, report: Report): void {
+  const places: Place[] = admin ? [{ ...admin, path: ['admin', 'listen'], label: 'the admin API' }] : [];
+  for (const { name, address, port } of listeners) {
+    const plain = address === 'localhost' ? '127.0.0.1' : address;
+    const label = `listener ${JSON.stringify(name)}`;
+    places.push({ path: ['listeners', name, 'port'], label, address: plain, port });
+  }
+  for (const [i, place] of places.entries()) {
+    const same = ({ address, port }: Place) =>
+      port === place.port && (address === place.address || isWildcard(address) || isWildcard(place.address));
+    const first = places.slice(0, i).find(same);
+    if (place.port !== 0 && first !== undefined)
+      report.problem(
+        place.path,
+        `${place.address}:${place.port} is taken already by ${first.label}`,
+        'choose another port, or 0 for any free one',
+      );
+  }
+}
+
+interface Stateful {
+  readonly service: CheckedService;
+  readonly session: CheckedSession;
+  readonly group: string;
+}
+
+/** Sessions of two services must not be taken for each other's. */
+function checkShared(services: readonly CheckedService[], report: Report): void {
+  const stateful = services.flatMap((service): Stateful[] => {
+    const { session, name } = service;
+    return session === undefined ? [] : [{ service, session, group: session.options.share ?? name }];
+  });
+  for (const [i, one] of stateful.entries()) {
+    for (const other of stateful.slice(0, i)) {
+      if (one.group === other.group) checkGroup(one, other, report);
+      else checkCookies(one, other, report);
+    }
+  }
+}
+
+function checkGroup(one: Stateful, other: Stateful, report: Report): void {
+  const { share } = one.session.options;
+  const path = sharePath(one, report);
+  if (share === undefined || other.session.options.share === undefined)
+    report.problem(
+      path,
+      `the group ${JSON.stringify(one.group)} has the name of a service that does not share its sessions`,
+      'choose another name for the group, or say `share` in that service too',
+    );
+  else if (one.session.backend.key !== other.session.backend.key)
+    report.problem(
+      path,
+      `${quoted(other)} and ${quoted(one)} share sessions, but have different backends`,
+      'give both the same `backend` section',
+    );
+}
+
+function checkCookies(one: Stateful, other: Stateful, report: Report): void {
+  const cookies = other.session.transports.map(({ carrier }) => carrier.cookie);
+  const common = one.session.transports.find(
+    ({ carrier }) => carrier.cookie !== undefined && cookies.includes(carrier.cookie),
+  )?.carrier.cookie;
+  if (common === undefined) return;
+  const both = `${quoted(other)} and ${quoted(one)}`;
+  if (one.session.backend.key === other.session.backend.key)
+    report.problem(
+      one.service.path,
+      `${both} use the cookie ${JSON.stringify(common)} on one backend: a browser has room for one of the two sessions only`,
+      'give one of them another `cookie_name`, or both the same `share: <group>`',
+    );
+  else
+    report.warn(
+      one.service.path,
+      `${both} use the cookie ${JSON.stringify(common)}: a browser that reaches both under one host name has room for one session only`,
+      'give one of them another `cookie_name`, unless their host names differ',
+    );
+}
+
+const quoted = ({ service }: Stateful) => JSON.stringify(service.name);
+
+function sharePath({ service }: Stateful, report: Report): Path {
+  const own = [...service.path, 'session', 'share'];
+  return report.isWritten(own) ? own : service.path;
+}
+
+function checkUse({ top, services, listeners, used }: Parts, report: Report): void {
+  for (const name of keys(top, 'resources')) {
+    if (!used.has(name))
+      report.warn(['resources', name], 'no backend uses this resource', 'remove it, or name it in a backend');
+  }
+  const all = [...services.values()];
+  // With a service left out for its own problems nobody knows what it would have used.
+  if (all.length < keys(top, 'services').length) return;
+  for (const name of keys(top, 'servers')) {
+    const users = all.filter(({ router }) => router?.servers.some((server) => server.name === name));
+    const steers = users.some(({ router }) => router?.servers.some((s) => s.name === name && s.steer));
+    if (users.length === 0)
+      report.warn(['servers', name], 'no router uses this server', 'remove it, or name it in a router');
+    else if (steers && users.every(({ session }) => session === undefined))
+      report.warn(
+        ['servers', name, 'steer'],
+        'there is nothing to steer: every service that uses this server is stateless',
+        'remove `steer`, or give a service a session',
+      );
+  }
+  if (listeners.length === 0) return;
+  for (const { name, path } of all) {
+    if (!listeners.some(({ service }) => service === name))
+      report.warn(path, 'no listener leads to this service', 'add one, or remove the service');
+  }
+}

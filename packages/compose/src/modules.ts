@@ -1,0 +1,154 @@
+import { pathToFileURL } from 'node:url';
+import { type AnyModule, CONTRACT_VERSION, type ModuleKind } from '@sessionkit/session-core';
+import type { Problem } from './problem.js';
+import { isLocal, resolveModule, splitSpecifier } from './resolve.js';
+import { closest } from './suggest.js';
+
+/** Kinds that a configuration of this version can name. */
+export type KnownKind = Exclude<ModuleKind, 'filter'>;
+
+/** The words after `type:` and `_class:` that mean a package of ours. */
+export const KNOWN_TYPES: Readonly<Record<KnownKind, readonly string[]>> = {
+  transport: ['cookie', 'token', 'bearer'],
+  backend: ['memory', 'redis', 'postgres', 'mysql', 'memcache', 'couchbase'],
+  router: ['proxy'],
+  resource: ['redis', 'postgres', 'mysql', 'memcache', 'couchbase'],
+};
+
+export type Loaded =
+  | { readonly module: AnyModule; readonly problem?: undefined }
+  | { readonly module?: undefined; readonly problem: Pick<Problem, 'code' | 'message' | 'fix'> };
+
+/** What `import` is asked for: a word names our own package, a resource the one of the backend that uses it. */
+export function specifierOf(kind: KnownKind, type: string): string {
+  if (/[./]/.test(type)) return type;
+  return kind === 'resource' ? `@sessionkit/backend-${type}/resource` : `@sessionkit/${kind}-${type}/module`;
+}
+
+const failed = (message: string, fix: string, code: Problem['code'] = 'CONFIG_INVALID'): Loaded => ({
+  problem: { code, message, fix },
+});
+
+/** Finds and imports modules, each file once. */
+export class ModuleLoader {
+  readonly #places: readonly string[];
+  readonly #conditions: readonly string[];
+  readonly #loaded = new Map<string, Promise<Loaded>>();
+
+  /** @param places Folders to resolve from, the first one first. */
+  constructor(places: readonly string[], conditions: readonly string[]) {
+    this.#places = places;
+    this.#conditions = conditions;
+  }
+
+  load(kind: KnownKind, type: string): Promise<Loaded> {
+    const key = `${kind} ${type}`;
+    let loading = this.#loaded.get(key);
+    if (loading === undefined) {
+      loading = this.#load(kind, type);
+      this.#loaded.set(key, loading);
+    }
+    return loading;
+  }
+
+  async #load(kind: KnownKind, type: string): Promise<Loaded> {
+    const specifier = specifierOf(kind, type);
+    const found = this.#resolve(specifier);
+    if (typeof found !== 'string') return missing(kind, type, specifier, found.folder);
+    let imported: { readonly default?: unknown };
+    try {
+      imported = await import(/* @vite-ignore */ pathToFileURL(found).href);
+    } catch (error) {
+      return broken(specifier, error);
+    }
+    // CommonJS that was made from an ES module arrives wrapped once more.
+    const inner = imported.default as
+      | { readonly __esModule?: unknown; readonly default?: unknown }
+      | undefined;
+    return check(kind, specifier, inner?.__esModule ? inner.default : inner);
+  }
+
+  #resolve(specifier: string): string | { readonly folder: string | undefined } {
+    let folder: string | undefined;
+    // A local file is meant beside the configuration and nowhere else.
+    const places = isLocal(specifier) ? this.#places.slice(0, 1) : this.#places;
+    for (const place of places) {
+      const found = resolveModule(specifier, place, this.#conditions);
+      if (found.kind === 'file') return found.file;
+      if (found.kind === 'no-entry') folder ??= found.folder;
+    }
+    return { folder };
+  }
+}
+
+function missing(kind: KnownKind, type: string, specifier: string, folder: string | undefined): Loaded {
+  if (isLocal(specifier))
+    return failed(`there is no file ${JSON.stringify(specifier)}`, 'paths begin at the folder of this file');
+  const [name, subpath] = splitSpecifier(specifier);
+  if (folder !== undefined)
+    return failed(
+      `${name} is installed but has no entry "${subpath}"`,
+      `install a version of ${name} that has one`,
+    );
+  const known = KNOWN_TYPES[kind];
+  if (specifier !== type && !known.includes(type)) {
+    const near = closest(type, known);
+    const list = `the ${kind}s are ${known.join(', ')}; another one is written as its package or file`;
+    return failed(
+      `there is no ${kind} ${JSON.stringify(type)}`,
+      near === undefined ? list : `did you mean ${JSON.stringify(near)}?`,
+    );
+  }
+  return failed(`${name} is not installed`, `npm install ${name}`, 'MODULE_MISSING');
+}
+
+function broken(specifier: string, error: unknown): Loaded {
+  const { code, message = String(error) } = error as { code?: unknown; message?: string };
+  const text = message.split('\n')[0] ?? '';
+  if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
+    const wanted = /Cannot find (?:package|module) '([^']+)'/.exec(text)?.[1];
+    if (wanted !== undefined && !isLocal(wanted)) {
+      const [driver] = splitSpecifier(wanted);
+      return failed(
+        `${specifier} is installed, but its driver ${driver} is not`,
+        `npm install ${driver}`,
+        'MODULE_MISSING',
+      );
+    }
+  }
+  return failed(
+    `${specifier} cannot be loaded: ${text}`,
+    'correct the module, or install a version of it that loads',
+  );
+}
+
+function check(kind: KnownKind, specifier: string, value: unknown): Loaded {
+  if (typeof value !== 'object' || value === null)
+    return failed(
+      `${specifier} is no SessionKit module: it has no default export`,
+      'export default { contract, kind, type, config, create }',
+    );
+  const module = value as Readonly<Record<string, unknown>>;
+  if (module.contract !== CONTRACT_VERSION)
+    return failed(
+      `${specifier} was built for contract version ${String(module.contract)}, this SessionKit has ${CONTRACT_VERSION}`,
+      typeof module.contract === 'number' && module.contract > CONTRACT_VERSION
+        ? 'install a newer SessionKit, or an older version of the module'
+        : 'install a newer version of the module',
+    );
+  if (module.kind !== kind)
+    return failed(`${specifier} is a ${String(module.kind)}, not a ${kind}`, `name a ${kind} here`);
+  const standard = (module.config as { '~standard'?: { validate?: unknown } } | undefined)?.['~standard'];
+  const lacks = [
+    typeof module.type === 'string' && module.type !== '' ? [] : 'type',
+    typeof standard?.validate === 'function' ? [] : 'config (a Standard Schema)',
+    typeof module.create === 'function' ? [] : 'create()',
+    kind === 'resource' && typeof module.close !== 'function' ? 'close()' : [],
+  ].flat();
+  if (lacks.length > 0)
+    return failed(
+      `${specifier} is no complete ${kind} module: it lacks ${lacks.join(', ')}`,
+      'correct its default export',
+    );
+  return { module: value as AnyModule };
+}

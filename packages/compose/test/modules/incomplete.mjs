@@ -1,0 +1,1 @@
+export default { contract: 1, kind: 'router', type: 'half' };
