@@ -1,3 +1,4 @@
+import { clearFields, issueFields } from './answer.js';
 import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isUnsafe } from './cross-site.js';
 import type { Environment, Millis } from './environment.js';
@@ -128,7 +129,8 @@ export class LiveService implements Service {
     if (by === 'present') {
       if (firstSeen(record)) this.#noteSecretSeen(store, record, hashSecret(credential.secret));
       if (transport.carrier.cookie !== undefined && hasRolled(store.seenAt(record), record, now)) {
-        visit.headers = visit.issue(toToken(record.id, credential.secret), record, transport);
+        const token = toToken(record.id, credential.secret);
+        visit.headers = issueFields(this.#parts, request, transport, token, record);
       }
     }
     store.touch(record.id, record.epoch, now);
@@ -148,10 +150,12 @@ export class LiveService implements Service {
     }
     if (settings.onDead === 'error') return this.#refused(request, verdict.code, undefined, transport, true);
     const visit = this.#without(request, demand, this.#plan(request));
-    const cleared = visit.clear(transport);
-    const ended = verdict.cause === undefined ? [] : [['session-ended', verdict.cause] as const];
-    if (visit.refusal === undefined) visit.headers = [...cleared, ...ended];
-    else visit.refusal = { ...visit.refusal, headers: [...visit.refusal.headers, ...cleared, ...ended] };
+    const cleared = clearFields(this.#parts, request, transport);
+    if (verdict.cause !== undefined) visit.notes = [['session-ended', verdict.cause]];
+    visit.headers = [...cleared, ...visit.notes];
+    if (visit.refusal !== undefined) {
+      visit.refusal = { ...visit.refusal, headers: [...visit.refusal.headers, ...visit.headers] };
+    }
     return visit;
   }
 

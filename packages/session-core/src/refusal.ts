@@ -37,7 +37,8 @@ export function refusal(
 ): Refusal {
   const headers: HeaderField[] = [['cache-control', 'no-store']];
   for (const transport of settings.transports) {
-    headers.push(...transport.challenge(code, transport === parts.presented));
+    // Contradicting tokens were presented by whichever transports the service has.
+    headers.push(...transport.challenge(code, code === 'bad_request' || transport === parts.presented));
   }
   if (parts.clear === true && parts.presented !== undefined) headers.push(...parts.presented.clear(request));
   if (settings.vary !== undefined) headers.push(['vary', settings.vary]);

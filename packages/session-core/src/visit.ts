@@ -1,3 +1,4 @@
+import { clearFields, issueFields } from './answer.js';
 import { HUSH, newRecord, withData, withLogin, withRotation } from './changes.js';
 import { applyChange, checkName, type DataChange, EMPTY_DATA } from './data.js';
 import { SessionError } from './errors.js';
@@ -5,7 +6,7 @@ import { createId, createSecret, hashSecret, type Token, toToken } from './id.js
 import type { Limits } from './limits.js';
 import { Link } from './links.js';
 import { LiveSession, type SessionHost } from './live-session.js';
-import { type ClientInfo, deadFrom, type SessionRecord } from './record.js';
+import type { ClientInfo, SessionRecord } from './record.js';
 import { refusalOf } from './refusal.js';
 import type { Rotations } from './rotations.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
@@ -13,6 +14,7 @@ import type { LoginOptions, Rotation } from './session.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
 import type { HeaderField, Transport } from './transport.js';
+import { claimSlot, endSurplus } from './user-slots.js';
 
 /** What a visit shares with all others of its service. */
 export interface ServiceParts {
@@ -37,6 +39,8 @@ export class OpenVisit implements Visit, SessionHost {
   readOnly = false;
   refusal: Refusal | undefined;
   headers: readonly HeaderField[] = [];
+  /** Said beside whatever token the answer hands out. */
+  notes: readonly HeaderField[] = [];
   onPending: (() => void) | undefined;
   readonly #parts: ServiceParts;
   readonly #request: VisitRequest;
@@ -137,7 +141,7 @@ export class OpenVisit implements Visit, SessionHost {
       }
       const { settings } = this.#parts;
       const changes = this.#changes.splice(0);
-      const surplus = await this.#claim(record, user);
+      const surplus = await claimSlot(store, settings, record, user);
       let stored: SessionRecord;
       try {
         stored = await store.lanes.submit({
@@ -157,7 +161,7 @@ export class OpenVisit implements Visit, SessionHost {
       }
       this.#stored(stored, secret);
       store.links.confirm(stored.id, stored, store.now());
-      await this.#endSurplus(surplus, stored, user);
+      await endSurplus(store, settings, surplus, user);
     });
   }
 
@@ -236,33 +240,14 @@ export class OpenVisit implements Visit, SessionHost {
     this.#unlink();
   }
 
-  /** Fields that hand `token` out, or renew what the client holds. */
-  issue(token: Token, record: SessionRecord, transport: Transport): readonly HeaderField[] {
-    const now = this.#store.now();
-    const left = Math.max(1, Math.floor((deadFrom({ ...record, seenAt: now }) - now) / 1000));
-    return this.#guarded(transport.issue(token, left, this.#request));
-  }
-
-  /** Fields that take the dead token back. */
-  clear(transport: Transport): readonly HeaderField[] {
-    const fields = transport.clear(this.#request);
-    return fields.length === 0 ? fields : this.#guarded(fields);
-  }
-
   #answer(): readonly HeaderField[] {
     const { record } = this;
     const transport = this.#transport ?? this.#parts.settings.transports[0];
     if (transport === undefined) return [];
-    if (this.#issued !== undefined && record !== undefined)
-      return this.issue(this.#issued, record, transport);
-    return this.#cleared ? this.clear(transport) : this.headers;
-  }
-
-  #guarded(fields: readonly HeaderField[]): readonly HeaderField[] {
-    const { vary } = this.#parts.settings;
-    const all: HeaderField[] = [...fields, ['cache-control', 'no-store']];
-    if (vary !== undefined) all.push(['vary', vary]);
-    return all;
+    if (this.#issued !== undefined && record !== undefined) {
+      return [...issueFields(this.#parts, this.#request, transport, this.#issued, record), ...this.notes];
+    }
+    return this.#cleared ? clearFields(this.#parts, this.#request, transport) : this.headers;
   }
 
   /** Stores the changes so far, and a session that is to be created. */
@@ -313,7 +298,7 @@ export class OpenVisit implements Visit, SessionHost {
     const id = createId(store.environment, now);
     const hash = hashSecret(secret);
     const blank = newRecord(id, settings.group, hash, this.clientInfo(), settings.times, now);
-    const surplus = await this.#claim(blank, user);
+    const surplus = await claimSlot(store, settings, blank, user);
     const stored = await store.lanes.submit({
       base: { ...blank, data },
       bound: true,
@@ -333,32 +318,7 @@ export class OpenVisit implements Visit, SessionHost {
     this.#changes = [];
     this.readOnly = false;
     this.#stored(stored, secret);
-    await this.#endSurplus(surplus, stored, user);
-  }
-
-  async #claim(record: SessionRecord, user: string): Promise<readonly SessionRecord['id'][]> {
-    const limit = this.#parts.settings.maxPerUser;
-    if (limit === undefined || record.user === user) return [];
-    const surplus = await this.#store.claim({
-      service: record.service,
-      user,
-      id: record.id,
-      at: this.#store.now(),
-      ...limit,
-    });
-    if (limit.full === 'oldest' || !surplus.includes(record.id)) return surplus;
-    throw new SessionError('CONFLICT', `the user has ${limit.max} sessions already`, {
-      clientCode: 'too_many',
-    });
-  }
-
-  async #endSurplus(
-    surplus: readonly SessionRecord['id'][],
-    stored: SessionRecord,
-    user: string,
-  ): Promise<void> {
-    const others = surplus.filter((id) => id !== stored.id);
-    if (others.length > 0) await this.#store.end(others, 'limit', user, this.#parts.settings.keepEnded);
+    await endSurplus(store, settings, surplus, user);
   }
 
   /** The record under this visit is a newer one; `secret` is to be handed out. */
