@@ -48,4 +48,27 @@ describe('reading', () => {
     expect(read(`${' '.repeat(1_000_000)}sid=a`)).toEqual(['a']);
     expect(process.cpuUsage().user - before).toBeLessThan(1_000_000);
   });
+
+  it('finds what taking the whole header apart finds, over 20,000 random headers', () => {
+    let seed = 1;
+    const random = (below: number) => {
+      seed = (seed * 48_271) % 2_147_483_647;
+      return seed % below;
+    };
+    const parts = ['sid', '=', ';', ' ', '\t', '"', 'a', 'sid=', '; sid=', 'xsid=b', ';sid="c"', '; '];
+    const trimmed = (text: string) => text.replace(/^[ \t]+|[ \t]+$/g, '');
+    let found = 0;
+    for (let run = 0; run < 20_000; run++) {
+      const header = Array.from({ length: random(12) }, () => parts[random(parts.length)]).join('');
+      const expected = header
+        .split(';')
+        .map((pair) => pair.replace(/^[ \t]+/, ''))
+        .filter((pair) => pair.startsWith('sid='))
+        .map((pair) => trimmed(pair.slice(4)).replace(/^"(.*)"$/s, '$1'))
+        .slice(0, 3);
+      expect(read(header), JSON.stringify(header)).toEqual(expected);
+      found += expected.length;
+    }
+    expect(found).toBeGreaterThan(5_000);
+  });
 });
