@@ -5,7 +5,6 @@ const common: Options = {
   platform: 'node',
   sourcemap: true,
   clean: true,
-  treeshake: true,
   splitting: true,
 };
 
