@@ -27,7 +27,7 @@ export interface AccessEntry {
 
 const LONGEST_SHOWN = 32;
 
-/** A path that fits no route, with nothing in it that could be a token or break a line. */
+/** A path with nothing in it that could be a token or break a line. */
 export function maskedPath(path: string): string {
   return path
     .slice(0, 200)
@@ -38,9 +38,11 @@ export function maskedPath(path: string): string {
     .join('/');
 }
 
-/** The path of a route with its parameters filled in. */
+/** The path of a route with its parameters filled in, masked likewise: a checked name need not be one of ours. */
 export function filledPath(path: string, params: Readonly<Record<string, unknown>>): string {
-  return path.replace(/\{(\w+)\}/g, (_whole, name: string) => encodeURIComponent(String(params[name])));
+  return path.replace(/\{(\w+)\}/g, (_whole, name: string) =>
+    maskedPath(encodeURIComponent(String(params[name]))),
+  );
 }
 
 export function outcomeOf(status: number): AccessEntry['outcome'] {

@@ -29,6 +29,8 @@ export interface Peer {
   readonly remoteAddress?: string | undefined;
   /** Names and addresses of the listener that it came to. */
   readonly hosts?: readonly string[] | undefined;
+  /** Cuts the connection; called when an answer under way cannot be finished. Without it the body of the answer is errored. */
+  readonly cut?: (() => void) | undefined;
 }
 
 export interface AdminApi {
@@ -57,6 +59,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       const exchange: Exchange = {
         address: peer.remoteAddress,
         ownHosts: peer.hosts ?? [],
+        cut: peer.cut,
         user: undefined,
         action: 'unknown',
         target: maskedPath(routingPath(request)),

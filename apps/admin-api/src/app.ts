@@ -17,6 +17,7 @@ export interface Exchange {
   readonly address: string | undefined;
   /** Names of the listener, allowed in `Host` besides the configured ones. */
   readonly ownHosts: readonly string[];
+  readonly cut: (() => void) | undefined;
   user: User | undefined;
   action: string;
   target: string;
@@ -90,14 +91,16 @@ function addRoute(app: App, route: Route, options: AppOptions): void {
       exchange.input = input;
       exchange.target = filledPath(route.path, input.params);
     });
-    return answerResponse(answer, isPretty(query), (error) =>
-      options.environment.log({ level: 'error', message: `admin API: ${route.action} was cut`, error }),
-    );
+    return answerResponse(answer, isPretty(query), (error) => {
+      options.environment.log({ level: 'error', message: `admin API: ${route.action} was cut`, error });
+      exchange.cut?.();
+      return exchange.cut !== undefined;
+    });
   });
 }
 
 function addHealth(app: App, options: AppOptions): void {
-  const ok = () => answerResponse({ status: 200, document: { status: 'ok' } }, false, () => {});
+  const ok = () => answerResponse({ status: 200, document: { status: 'ok' } }, false, () => false);
   const health = { role: 'none', params: undefined, query: undefined, body: undefined } as const;
   const answers = { 200: statusDocument };
 

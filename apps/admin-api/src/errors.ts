@@ -43,7 +43,9 @@ const FAULT_DETAILS: Partial<Record<FaultCode, string>> = {
 /** Turns whatever was thrown into an answer; undefined when it is a mistake of ours. */
 export function toAdminError(error: unknown): AdminError | undefined {
   if (error instanceof AdminError) return error;
-  if (!(error instanceof SessionError) || error.clientCode === undefined) return undefined;
+  if (!(error instanceof SessionError)) return undefined;
+  if (error.code === 'UNSUPPORTED') return new AdminError(501, 'The session store cannot do this.');
+  if (error.clientCode === undefined) return undefined;
   const detail = FAULT_DETAILS[error.code];
   return detail === undefined ? undefined : new AdminError(CLIENT_CODES[error.clientCode], detail);
 }

@@ -36,10 +36,15 @@ function frame(self: string, pretty: boolean): readonly [string, string] {
   return [text.slice(0, at), text.slice(at)];
 }
 
-/** A body that asks for the next piece only when the client has taken the one before, and for none when the client has gone. */
+/**
+ * A body that asks for the next piece only when the client has taken the one before, and for none when the client has gone.
+ *
+ * @param onError is told of a fault after the head has gone out. True: it has cut the connection. False: the body is errored, without the reason, since
+ * servers are known to write an error's message into the answer.
+ */
 export function toBody(
   pieces: AsyncGenerator<string, void, void>,
-  onError: (error: unknown) => void,
+  onError: (error: unknown) => boolean,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   return new ReadableStream<Uint8Array>(
@@ -50,9 +55,8 @@ export function toBody(
           if (piece.done) controller.close();
           else controller.enqueue(encoder.encode(piece.value));
         } catch (error) {
-          // The head has gone out: the answer is cut, so that no half list looks like a whole one.
-          onError(error);
-          controller.error(error);
+          // Either way no half list looks like a whole one.
+          if (!onError(error)) controller.error(new Error('the answer cannot be finished'));
         }
       },
       async cancel() {

@@ -16,7 +16,7 @@ const COMMON_HEADERS: readonly (readonly [string, string])[] = [
 export function answerResponse(
   answer: Answer,
   pretty: boolean,
-  onStreamError: (error: unknown) => void,
+  onStreamError: (error: unknown) => boolean,
 ): Response {
   const { status } = answer;
   if ('document' in answer)

@@ -31,6 +31,7 @@ export interface AdminServer {
 }
 
 const REQUEST_TIMEOUT = 30_000;
+const IDLE_CHECK = 50;
 const LOOPBACK = new BlockList();
 LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
 LOOPBACK.addAddress('::1', 'ipv6');
@@ -48,12 +49,10 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     );
   }
   const listener = getRequestListener(
-    (request, { incoming }) => {
+    (request, { incoming, outgoing }) => {
       const { remoteAddress, localAddress } = incoming.socket;
-      return api.fetch(request, {
-        remoteAddress,
-        hosts: localAddress === undefined ? [address] : [address, localAddress],
-      });
+      const hosts = localAddress === undefined ? [address] : [address, localAddress];
+      return api.fetch(request, { remoteAddress, hosts, cut: () => outgoing.destroy() });
     },
     {
       overrideGlobalObjects: false,
@@ -98,11 +97,13 @@ function close(server: Server, drainTimeout: number): Promise<boolean> {
       finished = false;
       server.closeAllConnections();
     }, drainTimeout);
+    // A connection becomes idle when its answer is finished, and would then be kept for its next request.
+    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK);
     server.close(() => {
       clearTimeout(timer);
+      clearInterval(idle);
       resolve(finished);
     });
-    server.closeIdleConnections();
   });
 }
 

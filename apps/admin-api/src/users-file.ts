@@ -7,7 +7,7 @@ import { z } from '@hono/zod-openapi';
 import { SessionError } from '@sessionkit/session-core';
 import { PHC_FORM } from './password.js';
 
-const LOCK_WAIT = 5_000;
+const LOCK_WAIT = 2_000;
 const LOCK_RETRY = 20;
 
 const nameSchema = z
@@ -111,7 +111,7 @@ export async function writeUsers(file: string, users: readonly StoredUser[]): Pr
 
 /**
  * Runs `task` while no other process changes the file.
- * @throws SessionError `CONFLICT` when another one holds the lock for more than 5 s.
+ * @throws SessionError `CONFLICT` when another one holds the lock for more than 2 s.
  */
 export async function locked<T>(file: string, task: () => Promise<T>): Promise<T> {
   const lock = `${file}.lock`;

@@ -77,7 +77,7 @@ export async function temporaryFolder(): Promise<string> {
 /** The API over the real manager and a memory backend, with an admin and a basic user. */
 export async function fixture(options: Partial<AdminApiOptions> = {}): Promise<Fixture> {
   const environment = testEnvironment();
-  const backend = memory({ environment });
+  const backend = memory({ now: () => environment.now() });
   const manager = createSessionManager({ environment });
   manager.service('web', { backend, transports: [cookie({ name: 'web' })], autoCreate: true });
   onTestFinished(() => manager.close());
