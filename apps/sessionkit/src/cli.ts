@@ -1,1 +1,112 @@
-export {};
+import { readFileSync } from 'node:fs';
+import { configSchema } from '@sessionkit/compose';
+import { SessionError } from '@sessionkit/session-core';
+import { Command, CommanderError, Option } from 'commander';
+import { check } from './check.js';
+import { serve } from './serve.js';
+import { addUser, changePassword, removeUser } from './user.js';
+
+/** Wrong options or commands, as opposed to something that went wrong. */
+const USAGE = 2;
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  readonly version: string;
+};
+
+const config = () => new Option('-c, --config <file>', 'the configuration (default: ./sessionkit.yaml)');
+
+function createProgram(done: (code: number) => void): Command {
+  const program = new Command('sessionkit')
+    .description('Sessions in front of any HTTP service, seen and ended by an operator.')
+    .version(version, '-V, --version')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .addHelpText(
+      'after',
+      '\nWithout a command it serves. Exit codes: 0 it went well, 1 it did not, 2 the command line is wrong.',
+    );
+
+  program
+    .command('serve')
+    .description('serve a configuration until SIGTERM or SIGINT (the default command)')
+    .addOption(config())
+    .action(async ({ config }: { config?: string }) => done(await serve(config)));
+
+  program
+    .command('check')
+    .description('check a configuration and start nothing')
+    .addOption(config())
+    .action(async ({ config }: { config?: string }) => done(await check(config)));
+
+  program
+    .command('schema')
+    .description('print the JSON Schema of the configuration, for editors')
+    .action(async () => {
+      const schema = await configSchema({ resolveFrom: import.meta.url });
+      process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
+    });
+
+  addUserCommands(program, done);
+  return program;
+}
+
+function addUserCommands(program: Command, done: (code: number) => void): void {
+  const user = program.command('user').description('the users of the admin API');
+  const file = () =>
+    new Option('--users-file <file>', 'the users file itself, without a configuration').conflicts('config');
+  const generate = () => new Option('--generate', 'make a random password and print it');
+
+  user
+    .command('add <name>')
+    .description('add a user; the password is asked for, or read as one line from stdin')
+    .addOption(
+      new Option('--role <role>', 'what the user may do').choices(['admin', 'basic']).default('basic'),
+    )
+    .addOption(generate())
+    .addOption(config())
+    .addOption(file())
+    .action(async (name: string, options) => done(await addUser(name, options)));
+
+  user
+    .command('passwd <name>')
+    .description("change a user's password")
+    .addOption(generate())
+    .addOption(config())
+    .addOption(file())
+    .action(async (name: string, options) => done(await changePassword(name, options)));
+
+  user
+    .command('remove <name>')
+    .description('remove a user')
+    .addOption(config())
+    .addOption(file())
+    .action(async (name: string, options) => done(await removeUser(name, options)));
+}
+
+/** Without a command it serves; a word that is no command is a mistake. */
+function withDefault(args: readonly string[]): readonly string[] {
+  const [first] = args;
+  const own = ['-h', '--help', '-V', '--version'];
+  return first === undefined || (first.startsWith('-') && !own.includes(first)) ? ['serve', ...args] : args;
+}
+
+async function main(): Promise<number> {
+  // A reader that goes away, as in `sessionkit schema | head -1`, is no mistake of ours.
+  process.stdout.on('error', () => {});
+  process.stderr.on('error', () => {});
+  let code = 0;
+  const program = createProgram((result) => {
+    code = result;
+  });
+  try {
+    await program.parseAsync(withDefault(process.argv.slice(2)), { from: 'user' });
+    return code;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    const known = error instanceof SessionError;
+    process.stderr.write(`error: ${known ? error.message : String((error as Error)?.stack ?? error)}\n`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();

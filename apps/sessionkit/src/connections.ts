@@ -1,0 +1,103 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+interface Connection {
+  /** One for each request that is not answered to its end. */
+  readonly waiting: Set<() => void>;
+  /** The answer to the newest of them. */
+  last: ServerResponse | undefined;
+  /** What had come in when the last answer was over. */
+  read: number;
+  /** What had gone out when the last answer was finished. */
+  written: number;
+}
+
+/**
+ * The connections of a server, so that it can stop without cutting an answer. Node's own `closeIdleConnections` takes an answer for finished as soon as
+ * it was ended, with its bytes still waiting for a slow client.
+ */
+export class Connections {
+  readonly #open = new Map<Socket, Connection>();
+  #draining = false;
+
+  constructor(server: Server) {
+    server.on('connection', (socket) => {
+      const connection: Connection = { waiting: new Set(), last: undefined, read: 0, written: 0 };
+      this.#open.set(socket, connection);
+      socket.once('close', () => {
+        this.#open.delete(socket);
+        // Node does not tell pipelined answers that have not had their turn.
+        for (const over of connection.waiting) over();
+      });
+    });
+    // `server.close` calls it.
+    server.closeIdleConnections = () => this.#closeIdle();
+  }
+
+  /** Connections on which somebody waits for an answer. */
+  get busy(): number {
+    let count = 0;
+    for (const { waiting } of this.#open.values()) if (waiting.size > 0) count++;
+    return count;
+  }
+
+  /** Whether the head of an answer has gone out on it, and not yet the end. */
+  isAnswering(socket: Duplex): boolean {
+    return this.#open.get(socket as Socket)?.last?.headersSent ?? false;
+  }
+
+  /**
+   * A request has begun.
+   * @param done Called once, when its answer is over or its connection gone, with the bytes that were written for it.
+   */
+  begin(request: IncomingMessage, response: ServerResponse, done: (bytes: number) => void): void {
+    const { socket } = request;
+    const connection = this.#open.get(socket);
+    if (connection === undefined) {
+      done(0);
+      return;
+    }
+    let bytes: number | undefined;
+    const measure = () => {
+      if (bytes !== undefined) return bytes;
+      bytes = socket.bytesWritten - connection.written;
+      connection.written = socket.bytesWritten;
+      return bytes;
+    };
+    const over = () => {
+      if (!connection.waiting.delete(over)) return;
+      if (connection.waiting.size === 0) {
+        connection.last = undefined;
+        connection.read = socket.bytesRead;
+        if (this.#draining) socket.destroySoon();
+      }
+      done(measure());
+    };
+    connection.waiting.add(over);
+    connection.last = response;
+    // Before node hands the connection to the next answer.
+    response.prependOnceListener('finish', measure);
+    response.once('close', over);
+    if (this.#draining) response.shouldKeepAlive = false;
+  }
+
+  /** From now on a connection closes when its requests are answered; those under way say `Connection: close` if their head is not out. */
+  drain(): void {
+    this.#draining = true;
+    for (const { last } of this.#open.values()) if (last !== undefined) last.shouldKeepAlive = false;
+    this.#closeIdle();
+  }
+
+  /** Cuts all of them. */
+  cut(): void {
+    for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  #closeIdle(): void {
+    for (const [socket, { waiting, read }] of this.#open) {
+      // More than had come in then: a request whose head is not whole yet.
+      if (waiting.size === 0 && socket.bytesRead === read) socket.destroySoon();
+    }
+  }
+}

@@ -1,0 +1,50 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Problem } from '@sessionkit/http-node';
+import { problem } from '@sessionkit/http-node';
+import type { Refusal } from '@sessionkit/session-core';
+
+const TYPE = 'application/problem+json';
+
+/** A problem that is none of the session's. */
+export function gatewayProblem(status: number, detail: string): Problem {
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, detail };
+}
+
+/** Answers a problem, unless something was answered already: then the connection is cut, so that the client sees that the answer is not whole. */
+export function answerProblem(response: ServerResponse, document: Problem): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  for (const name of response.getHeaderNames()) response.removeHeader(name);
+  response.writeHead(document.status, { 'content-type': TYPE, 'cache-control': 'no-store' });
+  response.end(JSON.stringify(document));
+}
+
+/** Answers a refusal of a visit that no handler has seen. */
+export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
+  for (const [name, value] of refusal.headers) response.appendHeader(name, value);
+  response.writeHead(refusal.status, { 'content-type': TYPE });
+  response.end(JSON.stringify(problem(refusal)));
+}
+
+const MALFORMED: Readonly<Record<string, readonly [status: number, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: [431, 'The header fields are too large.'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
+};
+
+/** Answers what the HTTP parser refused, and closes the connection. */
+export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): number | undefined {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy();
+    return undefined;
+  }
+  const [status, detail] = MALFORMED[error.code ?? ''] ?? [400, 'The request is not valid HTTP.'];
+  const body = JSON.stringify(gatewayProblem(status, detail));
+  socket.once('finish', () => socket.destroy());
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+  return status;
+}

@@ -1,0 +1,70 @@
+import { existsSync } from 'node:fs';
+import { createUsers, type Users } from '@sessionkit/admin-api';
+import { DEFAULT_FILE, loadConfig, print } from './config-file.js';
+import { choosePassword } from './password.js';
+
+interface FileOptions {
+  readonly config?: string | undefined;
+  readonly usersFile?: string | undefined;
+}
+
+interface PasswordOptions extends FileOptions {
+  readonly generate?: boolean | undefined;
+}
+
+/** Used when there is neither an option nor a configuration; the default of `admin.users_file`, too. */
+const DEFAULT_USERS = 'sessionkit-users.json';
+
+/** `sessionkit user add`. Answers the exit code, as its neighbours do. @throws SessionError `INVALID_VALUE`, `CONFIG_INVALID`, `CONFLICT`. */
+export async function addUser(
+  name: string,
+  options: PasswordOptions & { readonly role: 'admin' | 'basic' },
+): Promise<number> {
+  return withUsers(options, async (users, file) => {
+    const { password, generated } = await choosePassword(options.generate ?? false);
+    await users.add(name, password, options.role);
+    tell(`added ${name} (${options.role}) to ${file}`, generated ? password : undefined);
+  });
+}
+
+/** `sessionkit user passwd`. Throws as {@link addUser} does. */
+export async function changePassword(name: string, options: PasswordOptions): Promise<number> {
+  return withUsers(options, async (users, file) => {
+    const { password, generated } = await choosePassword(options.generate ?? false);
+    await users.passwd(name, password);
+    tell(`changed the password of ${name} in ${file}`, generated ? password : undefined);
+  });
+}
+
+/** `sessionkit user remove`. Throws as {@link addUser} does. */
+export async function removeUser(name: string, options: FileOptions): Promise<number> {
+  return withUsers(options, async (users, file) => {
+    await users.remove(name);
+    tell(`removed ${name} from ${file}`, undefined);
+  });
+}
+
+async function withUsers(
+  options: FileOptions,
+  task: (users: Users, file: string) => Promise<void>,
+): Promise<number> {
+  const file = options.usersFile ?? (await usersFileOf(options.config));
+  if (file === undefined) return 1;
+  await task(createUsers({ file }), file);
+  return 0;
+}
+
+async function usersFileOf(named: string | undefined): Promise<string | undefined> {
+  if (named === undefined && !existsSync(DEFAULT_FILE)) return DEFAULT_USERS;
+  const config = await loadConfig(named, () => {});
+  if (config === undefined) return undefined;
+  if (config.admin === undefined)
+    print(`${config.file}: it has no admin API, so name the file: --users-file`);
+  return config.admin?.usersFile;
+}
+
+/** The password alone goes to stdout, where a script can take it. */
+function tell(what: string, password: string | undefined): void {
+  print(what);
+  if (password !== undefined) process.stdout.write(`${password}\n`);
+}
