@@ -1,3 +1,5 @@
+export * from './backend-suite.js';
 export * from './environment.js';
+export * from './records.js';
 export * from './report.js';
 export * from './transport-suite.js';
