@@ -1,0 +1,102 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type HeaderField, type Service, SessionError, type Visit } from '@sessionkit/session-core';
+import { clearFields, setFields } from './fields.js';
+import { Hold } from './hold.js';
+import { logFault } from './log.js';
+import { failure, replyTo, sendReply } from './problem.js';
+import { nodeRequest } from './request.js';
+import type { HttpSettings } from './settings.js';
+import { whenClosed } from './sockets.js';
+import { describe } from './target.js';
+
+/**
+ * Opens a visit for a request. From then on the answer is held wherever the visit needs it, and the visit is closed when the answer is over or the client has
+ * gone. Resolves to undefined when there is nothing left to do: the visit was refused and that has been answered, or the client has gone.
+ */
+export function openVisit(
+  service: Service,
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: HttpSettings,
+): Promise<Visit | undefined> {
+  return service
+    .open(nodeRequest(request, settings))
+    .then((visit) => attach(visit, request, response, settings)?.visit);
+}
+
+/** Ties an opened visit to its answer; undefined when there is nothing left to do. */
+export function attach(
+  visit: Visit,
+  request: IncomingMessage,
+  response: ServerResponse,
+  settings: HttpSettings,
+): Answer | undefined {
+  if (response.destroyed || request.socket.destroyed) {
+    visit.close();
+    return undefined;
+  }
+  if (visit.refusal !== undefined) {
+    visit.close();
+    if (response.headersSent) response.destroy();
+    else sendReply(request, response, replyTo(visit.refusal));
+    return undefined;
+  }
+  return new Answer(visit, request, response, settings);
+}
+
+/** One visit and the answer it goes into. */
+export class Answer {
+  readonly visit: Visit;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #settings: HttpSettings;
+  #hold: Hold | undefined;
+
+  constructor(visit: Visit, request: IncomingMessage, response: ServerResponse, settings: HttpSettings) {
+    this.visit = visit;
+    this.#request = request;
+    this.#response = response;
+    this.#settings = settings;
+    whenClosed(request, response, () => {
+      this.#hold?.close();
+      visit.close();
+    });
+    if (visit.pending || needsHold(visit.headers)) this.#install();
+    else {
+      if (visit.headers.length > 0) setFields(response, visit.headers);
+      visit.onPending = () => this.#install();
+    }
+  }
+
+  #install(): void {
+    if (this.#hold === undefined && this.#response.headersSent && this.visit.session.isNew) {
+      throw new SessionError(
+        'HEADERS_SENT',
+        'creating a session needs a header of an answer whose head has gone out already',
+      );
+    }
+    this.#hold ??= new Hold(this.visit, this.#request, this.#response, this.#settings);
+  }
+
+  /** The handler failed: answers for it, or cuts off what has begun. */
+  fail(error: unknown): void {
+    const response = this.#response;
+    const refusal = error instanceof SessionError ? this.visit.refuse(error) : undefined;
+    if (refusal === undefined || refusal.status >= 500) {
+      logFault(this.#settings, this.visit, `the handler of ${describe(this.#request)} failed`, error);
+    }
+    if (response.writableEnded || response.destroyed) return;
+    if (refusal !== undefined && this.#hold?.refuse(replyTo(refusal))) return;
+    if (response.headersSent) {
+      response.destroy();
+      return;
+    }
+    clearFields(response);
+    sendReply(this.#request, response, refusal === undefined ? failure : replyTo(refusal));
+  }
+}
+
+/** Whether fields must still be there whatever the application does to the head: all but `Vary`. */
+function needsHold(fields: readonly HeaderField[]): boolean {
+  return fields.some(([name]) => name.toLowerCase() !== 'vary');
+}

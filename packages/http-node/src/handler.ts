@@ -1,0 +1,47 @@
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Service, Session } from '@sessionkit/session-core';
+import { attach } from './answer.js';
+import { failure, sendReply } from './problem.js';
+import { nodeRequest } from './request.js';
+import { type HttpOptions, httpSettings } from './settings.js';
+import { describe } from './target.js';
+
+export type SessionHandler = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  session: Session,
+) => void | Promise<void>;
+
+/**
+ * Makes a listener for `http.createServer` of a handler with a session. Requests that are refused do not reach the handler. A handler that throws or rejects is
+ * logged and answered with 500, or with what a `SessionError` stands for; if its head has gone out the connection is cut.
+ *
+ * @throws SessionError `CONFIG_INVALID` for bad options.
+ */
+export function sessionHandler(
+  service: Service,
+  handler: SessionHandler,
+  options?: HttpOptions,
+): RequestListener {
+  const settings = httpSettings(options);
+  return (request, response) => {
+    service
+      .open(nodeRequest(request, settings))
+      .then((visit) => {
+        const answer = attach(visit, request, response, settings);
+        if (answer === undefined) return;
+        try {
+          const result = handler(request, response, visit.session);
+          if (result !== undefined) Promise.resolve(result).catch((error: unknown) => answer.fail(error));
+        } catch (error) {
+          answer.fail(error);
+        }
+      })
+      .catch((error: unknown) => {
+        const message = `${describe(request)} could not be opened`;
+        settings.environment.log({ level: 'error', message, service: service.name, error });
+        if (response.headersSent) response.destroy();
+        else sendReply(request, response, failure);
+      });
+  };
+}

@@ -1,0 +1,68 @@
+import { type IncomingMessage, STATUS_CODES, validateHeaderValue } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { HeaderField, Refusal, Service, Session, Visit } from '@sessionkit/session-core';
+import { replyTo } from './problem.js';
+import { nodeRequest } from './request.js';
+import type { HttpSettings } from './settings.js';
+
+/** A session for a socket. */
+export interface Upgrade {
+  readonly visit: Visit;
+  readonly session: Session;
+  /** To be sent with the 101. */
+  readonly headers: readonly HeaderField[];
+}
+
+/**
+ * Opens a visit for an `upgrade` event of `http.Server`. It never creates a session, and is closed with the socket. Changes need `session.commit()`. Resolves to
+ * undefined when there is nothing left to do: the upgrade was refused and that has been answered, or the client has gone.
+ */
+export async function openUpgrade(
+  service: Service,
+  request: IncomingMessage,
+  socket: Duplex,
+  settings: HttpSettings,
+): Promise<Upgrade | undefined> {
+  // Node has taken its listeners off; without one a reset while the store is asked would end the process. Its close says the same.
+  const ignore = () => {};
+  socket.on('error', ignore);
+  const visit = await service.open(nodeRequest(request, settings, true));
+  if (socket.destroyed) {
+    visit.close();
+    return undefined;
+  }
+  let refused = visit.refusal;
+  let headers: readonly HeaderField[] = [];
+  if (refused === undefined) {
+    try {
+      headers = await visit.finish({ status: 101, cacheControl: undefined });
+    } catch (fault) {
+      refused = visit.refuse(fault);
+      if (refused === undefined) {
+        visit.close();
+        socket.destroy();
+        throw fault;
+      }
+    }
+  }
+  if (refused !== undefined || socket.destroyed) {
+    visit.close();
+    if (refused !== undefined) refuseUpgrade(socket, refused);
+    return undefined;
+  }
+  socket.once('close', () => visit.close());
+  socket.off('error', ignore);
+  return { visit, session: visit.session, headers };
+}
+
+/** Answers an upgrade with a refusal and closes the socket. */
+export function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
+  const { status, headers, body } = replyTo(refusal);
+  let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Error'}\r\nConnection: close\r\n`;
+  for (const [name, value] of headers) {
+    validateHeaderValue(name, value);
+    head += `${name}: ${value}\r\n`;
+  }
+  socket.once('finish', () => socket.destroy());
+  socket.end(`${head}\r\n${body}`);
+}
