@@ -68,7 +68,10 @@ describe('health', () => {
       ['The state of the stores cannot be told.'],
     ]);
 
-    const draining = await fixture({ health: async () => ['The process is stopping.'] });
+    let reasons: string[] = [];
+    const draining = await fixture({ health: async () => reasons });
+    expect((await draining.ask('GET', '/readyz', { as: null })).status).toBe(200);
+    reasons = ['The process is stopping.'];
     const stopping = await draining.ask('GET', '/readyz', { as: null });
     expect([stopping.status, await errorsOf(stopping)]).toEqual([503, ['The process is stopping.']]);
   });
