@@ -30,10 +30,14 @@ export function formatPath(path: Path): string {
   return text;
 }
 
+/** Control characters of the file must not act on the terminal that shows a message. */
+const visible = (text: string) =>
+  text.replaceAll(/\p{Cc}/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
 function formatOne(file: string, problem: Problem): string {
   const place = problem.line === undefined ? file : `${file}:${problem.line}:${problem.column}`;
   const path = problem.path === '' ? ':' : ` ${problem.path}:`;
-  return `  ${place}${path} ${problem.message}\n    fix: ${problem.fix}`;
+  return `  ${visible(`${place}${path} ${problem.message}`)}\n    fix: ${visible(problem.fix)}`;
 }
 
 /** Problems (or warnings) as one block of text, with a heading that counts them. */

@@ -35,7 +35,10 @@ export class Report {
 
   warn(path: Path, message: string, fix: string): void {
     const warning = this.#build(path, message, fix, 'CONFIG_INVALID');
-    if (!this.warnings.some(({ path: at }) => at === warning.path)) this.warnings.push(warning);
+    const known = this.warnings.some(
+      ({ path: at, message: text }) => at === warning.path && text === message,
+    );
+    if (!known) this.warnings.push(warning);
   }
 
   /** The position of a value, or of the nearest one around it. */

@@ -14,7 +14,7 @@ export type Resolved =
 // A program that requires us gets the CommonJS copy of every package, so that all of them share one session-core.
 const FORMATS = typeof __filename === 'string' ? ['require', 'import'] : ['import', 'require'];
 
-export const isLocal = (specifier: string) => /^(\.{0,2}\/|file:|[A-Za-z]:[\\/])/.test(specifier);
+export const isLocal = (specifier: string) => /^(\.{1,2}(\/|$)|\/|file:|[A-Za-z]:[\\/])/.test(specifier);
 
 /** `@acme/thing/module` as `['@acme/thing', './module']`. */
 export function splitSpecifier(specifier: string): readonly [name: string, subpath: string] {

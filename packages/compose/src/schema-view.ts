@@ -18,8 +18,16 @@ export interface JsonSchema {
   readonly description?: string;
 }
 
+const views = new WeakMap<ConfigSchema, { readonly schema: JsonSchema | undefined }>();
+
 /** The JSON Schema of a configuration schema; undefined when its library cannot tell. */
 export function jsonSchemaOf(schema: ConfigSchema): JsonSchema | undefined {
+  const known = views.get(schema) ?? { schema: convert(schema) };
+  views.set(schema, known);
+  return known.schema;
+}
+
+function convert(schema: ConfigSchema): JsonSchema | undefined {
   const standard = schema['~standard'] as { jsonSchema?: { input?: (options: object) => unknown } };
   const options = { unrepresentable: 'any', io: 'input' } as const;
   try {

@@ -47,10 +47,14 @@ export class Sections {
     const { config }: { config: ConfigSchema } = module;
     const schema = jsonSchemaOf(config);
     coerceSubstituted(value, path, schema, this.#report);
-    const result = (await config['~standard'].validate(value)) as {
-      readonly value?: unknown;
-      readonly issues?: readonly unknown[] | undefined;
-    };
+    let result: { readonly value?: unknown; readonly issues?: readonly unknown[] | undefined };
+    try {
+      result = (await config['~standard'].validate(value)) as typeof result;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#report.problem(path, `the schema of ${name} failed: ${reason}`, 'correct the module');
+      return undefined;
+    }
     if (result.issues === undefined) return result.value;
     const fix = isLocal(name) ? `see what ${name} takes` : `see "YAML" in the README of ${name}`;
     reportIssues(result.issues, { value, path, schema, fix, discreet: kind !== 'transport' }, this.#report);

@@ -91,8 +91,9 @@ export class Sessions {
     try {
       return module.create(use.config as never);
     } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-      this.#report.problem(path, error.message, 'correct this section');
+      const reason = error instanceof Error ? error.message : String(error);
+      const fix = error instanceof SessionError ? 'correct this section' : 'correct the module';
+      this.#report.problem(path, `the transport cannot be made: ${reason}`, fix);
       return undefined;
     }
   }

@@ -4,7 +4,7 @@ import { formatProblems, type Reading, readConfig } from '../src/index.js';
 export const home = import.meta.dirname;
 
 /** What the environment of every test file holds. */
-const variables = { PORT: '8080', WORD: 'eighty', YES: 'true', SECRET: 'hunter2', EMPTY: '' };
+const variables = { PORT: '8080', WORD: 'eighty', YES: 'true', SECONDS: '120', SECRET: 'hunter2', EMPTY: '' };
 
 /** Sources of the neighbours instead of their builds, as vitest itself resolves them. */
 export const conditions = ['@sessionkit/source'];
