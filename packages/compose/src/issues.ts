@@ -39,6 +39,7 @@ function reportIssue(issue: Issue, prefix: Path, judged: Judged, report: Report)
   const path = [...prefix, ...(issue.path ?? []).map(step)];
   const at = [...judged.path, ...path];
   const value = valueAt(judged.value, path);
+  const discreet = judged.discreet || report.fromVariables.has(formatPath(at));
   if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
     const known = keysAt(judged.schema, path);
     for (const key of issue.keys) {
@@ -57,7 +58,8 @@ function reportIssue(issue: Issue, prefix: Path, judged: Judged, report: Report)
   const example = exampleAt(judged.schema, path) ?? judged.fix;
   if (issue.code === 'custom' || issue.code === undefined) {
     const [message, fix] = own(issue);
-    report.problem(at, message, fix ?? example);
+    const hide = hider(value, discreet);
+    report.problem(at, hide(message), fix === undefined || hide(fix) !== fix ? example : fix);
     return;
   }
   if (value === undefined) {
@@ -66,7 +68,6 @@ function reportIssue(issue: Issue, prefix: Path, judged: Judged, report: Report)
     report.problem(at, typeof key === 'number' ? 'an entry is missing' : 'this key is missing', fix);
     return;
   }
-  const discreet = judged.discreet || report.fromVariables.has(formatPath(at));
   const size = /^too_/.test(issue.code) && (Array.isArray(value) || typeof value === 'string');
   const found = size ? '' : `, not ${describe(value, discreet)}`;
   report.problem(at, `${sentence(issue, path, judged)}${found}`, example);
@@ -77,6 +78,12 @@ function own({ message, params }: Issue): [message: string, fix: string | undefi
   if (typeof params?.fix === 'string') return [message, params.fix];
   const split = message.lastIndexOf(': ');
   return split === -1 ? [message, undefined] : [message.slice(0, split), message.slice(split + 2)];
+}
+
+/** Takes a value that may be a secret out of a text. */
+function hider(value: unknown, discreet: boolean): (text: string) => string {
+  if (!discreet || typeof value !== 'string' || value.length < 4) return (text) => text;
+  return (text) => text.replaceAll(JSON.stringify(value), 'this').replaceAll(value, '…');
 }
 
 /** What is required, as in "must be …". Falls back on the validator's own words. */
@@ -114,7 +121,7 @@ const step = (part: PropertyKey | { readonly key: PropertyKey }): string | numbe
   return typeof key === 'symbol' ? String(key) : key;
 };
 
-export function valueAt(value: unknown, path: Path): unknown {
+function valueAt(value: unknown, path: Path): unknown {
   let found = value;
   for (const key of path) {
     if (typeof found !== 'object' || found === null || !Object.hasOwn(found, key)) return undefined;

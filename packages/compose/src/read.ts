@@ -137,7 +137,7 @@ async function readText(file: string, report: Report): Promise<string | undefine
 }
 
 /** The named entries of a section, without those whose name cannot be used. */
-export function names(top: Fields, key: string, report: Report): Fields {
+function names(top: Fields, key: string, report: Report): Fields {
   if (!Object.hasOwn(top, key)) return {};
   const map = asMap(
     top[key],
