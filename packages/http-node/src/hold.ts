@@ -185,7 +185,7 @@ export class Hold {
         (fields) => this.#release(fields),
         (fault: unknown) => this.#refused(fault),
       )
-      .catch((fault: unknown) => this.#cut(fault));
+      .catch((fault: unknown) => this.#cut('node refused what the application made of it', fault));
   }
 
   #release(fields: readonly HeaderField[]): void {
@@ -245,7 +245,7 @@ export class Hold {
         this.#unmark();
         this.#replay();
       })
-      .catch((fault: unknown) => this.#cut(fault));
+      .catch((fault: unknown) => this.#cut('its last changes could not be stored', fault));
   }
 
   #refused(fault: unknown): void {
@@ -255,7 +255,7 @@ export class Hold {
       logFault(
         this.#settings,
         this.#visit,
-        'the answer was replaced, its changes could not be stored',
+        'the answer was replaced: its changes could not be stored',
         fault,
       );
     }
@@ -278,9 +278,9 @@ export class Hold {
   }
 
   /** The head is out and the rest cannot be vouched for: the client has to see that the answer is not whole. */
-  #cut(fault: unknown): void {
+  #cut(why: string, fault: unknown): void {
     if (this.#phase === 'over') return;
-    logFault(this.#settings, this.#visit, 'the answer was cut off, its changes could not be stored', fault);
+    logFault(this.#settings, this.#visit, `the answer was cut off: ${why}`, fault);
     this.#response.destroy();
     this.close();
   }

@@ -15,7 +15,8 @@ export interface Upgrade {
 
 /**
  * Opens a visit for an `upgrade` event of `http.Server`. It never creates a session, and is closed with the socket. Changes need `session.commit()`. Resolves to
- * undefined when there is nothing left to do: the upgrade was refused and that has been answered, or the client has gone.
+ * undefined when there is nothing left to do: the upgrade was refused and that has been answered, or the client has gone. Rejects, with the socket
+ * destroyed, for a programming error.
  */
 export async function openUpgrade(
   service: Service,
@@ -26,33 +27,37 @@ export async function openUpgrade(
   // Node has taken its listeners off; without one a reset while the store is asked would end the process. Its close says the same.
   const ignore = () => {};
   socket.on('error', ignore);
-  const visit = await service.open(nodeRequest(request, settings, true));
-  if (socket.destroyed) {
-    visit.close();
-    return undefined;
-  }
-  let refused = visit.refusal;
-  let headers: readonly HeaderField[] = [];
-  if (refused === undefined) {
-    try {
-      headers = await visit.finish({ status: 101, cacheControl: undefined });
-    } catch (fault) {
-      refused = visit.refuse(fault);
-      if (refused === undefined) {
-        visit.close();
-        socket.destroy();
-        throw fault;
-      }
+  let visit: Visit | undefined;
+  try {
+    visit = await service.open(nodeRequest(request, settings, true));
+    const answer = visit.refusal ?? (await headOf(visit));
+    if (!socket.destroyed && answer.code === undefined) {
+      const opened = visit;
+      socket.once('close', () => opened.close());
+      socket.off('error', ignore);
+      return { visit, session: visit.session, headers: answer.headers };
     }
-  }
-  if (refused !== undefined || socket.destroyed) {
     visit.close();
-    if (refused !== undefined) refuseUpgrade(socket, refused);
+    if (!socket.destroyed && answer.code !== undefined) refuseUpgrade(socket, answer);
     return undefined;
+  } catch (fault) {
+    visit?.close();
+    socket.destroy();
+    throw fault;
   }
-  socket.once('close', () => visit.close());
-  socket.off('error', ignore);
-  return { visit, session: visit.session, headers };
+}
+
+/** The fields for the 101, or what to answer in its place. Nothing that needs a head can be done after it. */
+async function headOf(
+  visit: Visit,
+): Promise<{ readonly headers: readonly HeaderField[]; readonly code?: undefined } | Refusal> {
+  try {
+    return { headers: await visit.finish({ status: 101, cacheControl: undefined }) };
+  } catch (fault) {
+    const refused = visit.refuse(fault);
+    if (refused === undefined) throw fault;
+    return refused;
+  }
 }
 
 /** Answers an upgrade with a refusal and closes the socket. */

@@ -1,5 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import { bearer } from '@sessionkit/transport-bearer';
+import { token } from '@sessionkit/transport-token';
 import { describe, expect, it } from 'vitest';
 import { clearFields, setFields } from '../src/fields.js';
 import { problem, sessionHandler } from '../src/index.js';
@@ -90,6 +92,32 @@ describe('fields', () => {
     const next = await ask(port, '/set', { cookie });
     expect(cookieOf(next)).not.toBe(cookie);
   });
+});
+
+it('hands tokens out in headers that a page of another origin may read, and challenges as RFC 6750 says', async () => {
+  const w = world({ transports: [token(), bearer()], paths: [{ prefix: '/private', session: 'required' }] });
+  const { port } = await serve(
+    sessionHandler(w.service, (_request, response, session) => {
+      session.update<number>('n', (n = 0) => n + 1);
+      response.setHeader('Access-Control-Expose-Headers', 'X-App');
+      response.end(String(session.get('n')));
+    }),
+  );
+  const first = await ask(port, '/?a=1');
+  const given = String(first.headers['session-token']);
+  expect(first.headers['access-control-expose-headers']).toMatch(/^X-App, .*Session-Token/i);
+  expect((await ask(port, `/private?a=1&%5Ftoken=${given}`)).body).toBe('2');
+  expect((await ask(port, '/private', { headers: { authorization: `Bearer ${given}` } })).body).toBe('3');
+  const missing = await ask(port, '/private');
+  expect([missing.status, missing.headers['www-authenticate']]).toEqual([
+    401,
+    expect.stringMatching(/^Bearer/),
+  ]);
+  // A second field of the same name is seen, where node's own `headers` would keep only the first.
+  const other = String((await ask(port)).headers['session-token']);
+  const planted = ['Host', 'x', 'Authorization', `Bearer ${given}`, 'Authorization', `Bearer ${other}`];
+  const twice = await ask(port, '/private', { headers: planted as never });
+  expect([twice.status, JSON.parse(twice.body).code]).toEqual([400, 'bad_request']);
 });
 
 it('problem is the document of RFC 9457', () => {

@@ -15,7 +15,7 @@ import { cookie } from '@sessionkit/transport-cookie';
 import { onTestFinished } from 'vitest';
 
 /** The memory backend behind a gate: saves can be kept waiting or made to fail, and are counted. */
-export class GatedBackend implements Backend {
+class GatedBackend implements Backend {
   readonly type = 'gated';
   readonly #inner: MemoryBackend = memory();
   readonly traits = this.#inner.traits;
@@ -144,7 +144,9 @@ export function ask(port: number, path = '/', options: Ask = {}): Promise<Answer
         port,
         path,
         ...rest,
-        headers: { ...(headers as http.OutgoingHttpHeaders), ...(sid !== undefined && { cookie: sid }) },
+        headers: Array.isArray(headers)
+          ? headers
+          : { ...(headers as http.OutgoingHttpHeaders), ...(sid !== undefined && { cookie: sid }) },
       },
       (answer) => {
         onHead?.(answer);

@@ -248,6 +248,29 @@ describe('a handler', () => {
     expect((await ask(port, '/read-only')).status).toBe(500);
   });
 
+  it('whose change fails only when it is stored is answered with 500', async () => {
+    const w = world();
+    let runs = 0;
+    const { port } = await serve(
+      sessionHandler(
+        w.service,
+        (_request, response, session) => {
+          session.update('n', () => {
+            if (++runs > 1) throw new Error('not twice');
+            return runs;
+          });
+          response.end('fine');
+        },
+        { environment: w.environment },
+      ),
+    );
+    const answer = await ask(port);
+    expect([answer.status, JSON.parse(answer.body).status, w.backend.saves]).toEqual([500, 500, 0]);
+    expect(w.log.map(({ message }) => message)).toEqual([
+      'the answer was replaced: its changes could not be stored',
+    ]);
+  });
+
   it('cannot create a session after its head has gone out', async () => {
     const w = world();
     let code: unknown;
