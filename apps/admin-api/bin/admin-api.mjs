@@ -9,4 +9,5 @@ process.exitCode = await main(process.argv.slice(2), {
   tell: (line) => process.stderr.write(`${line}\n`),
   terminal: process.stderr.isTTY === true,
   stop: stop.signal,
+  home: import.meta.url,
 });

@@ -16,6 +16,8 @@ export interface Surroundings {
   /** Whether `tell` reaches a person and not a log: a password may be shown. */
   readonly terminal: boolean;
   readonly stop: AbortSignal;
+  /** Where modules are looked for after the folder of the configuration, such as the `import.meta.url` of the program. */
+  readonly home: string;
   /** Export conditions for the modules that the configuration names, as `node --conditions` takes them. */
   readonly conditions?: readonly string[] | undefined;
 }
@@ -62,7 +64,7 @@ export async function main(args: readonly string[], surroundings: Surroundings):
 
 async function run(file: string, surroundings: Surroundings): Promise<number> {
   const reading = await readConfig(file, {
-    resolveFrom: import.meta.url,
+    resolveFrom: surroundings.home,
     conditions: surroundings.conditions,
   });
   if (reading.warnings.length > 0) surroundings.tell(formatProblems(file, reading.warnings, 'warning'));

@@ -1,11 +1,10 @@
-import {
-  LOG_PARAMETERS,
-  type LogParameter,
-  type Millis,
-  type Service,
-  type SessionId,
-  type SessionInfo,
-  type SessionManager,
+import type {
+  LogParameter,
+  Millis,
+  Service,
+  SessionId,
+  SessionInfo,
+  SessionManager,
 } from '@sessionkit/session-core';
 import type { ServiceRelationship, ServiceResource, SessionResource } from './schemas.js';
 
@@ -96,9 +95,14 @@ function serviceNames(session: SessionInfo, manager: SessionManager): readonly s
   return names.length === 0 ? [session.service] : names.sort();
 }
 
-function parametersOf(session: SessionInfo): Record<LogParameter, boolean> {
-  const entries = LOG_PARAMETERS.map((name) => [name, session.parameters[name] ?? false] as const);
-  return Object.fromEntries(entries) as Record<LogParameter, boolean>;
+function parametersOf({ parameters }: SessionInfo): Record<LogParameter, boolean> {
+  return {
+    log_debug: parameters.log_debug ?? false,
+    log_error: parameters.log_error ?? false,
+    log_info: parameters.log_info ?? false,
+    log_notice: parameters.log_notice ?? false,
+    log_warning: parameters.log_warning ?? false,
+  };
 }
 
 /** Never negative: `from` was written by the clock of the store. */

@@ -68,11 +68,22 @@ export function toBody(
 }
 
 function sorted(value: unknown): unknown {
+  if (value === null || typeof value !== 'object' || isSorted(value)) return value;
   if (Array.isArray(value)) return value.map(sorted);
-  if (value === null || typeof value !== 'object') return value;
   // Without a prototype, so that a key `__proto__` is one like any other.
   const result: Record<string, unknown> = Object.create(null);
   for (const [key, member] of Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
     result[key] = sorted(member);
   return result;
+}
+
+/** Documents are written in the order of their keys, so a copy is the exception. */
+function isSorted(value: object): boolean {
+  let before = '';
+  for (const [key, member] of Object.entries(value)) {
+    if (!Array.isArray(value) && key < before) return false;
+    if (typeof member === 'object' && member !== null && !isSorted(member)) return false;
+    before = key;
+  }
+  return true;
 }

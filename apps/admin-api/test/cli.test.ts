@@ -31,6 +31,7 @@ async function start(config: string, options: { terminal?: boolean; folder?: str
     },
     terminal: options.terminal ?? false,
     stop: stop.signal,
+    home: import.meta.url,
     conditions: ['@sessionkit/source'],
   });
   onTestFinished(async () => {
@@ -123,6 +124,7 @@ describe('the program', () => {
       tell: (line: string) => void told.push(line),
       terminal: false,
       stop: new AbortController().signal,
+      home: import.meta.url,
     };
     expect(await main(args, surroundings)).toBe(code);
     expect(told.join('\n')).toContain(text);
