@@ -1,0 +1,114 @@
+import type { Exchange, Router, ServerTarget } from '@sessionkit/session-core';
+import { withoutQueries } from './credentials.js';
+import type { Settings } from './options.js';
+import * as problems from './problem.js';
+import { type Problem, sendProblem } from './problem.js';
+import { type Outgoing, Relay } from './relay.js';
+import { originForm } from './target.js';
+import { clientFields, forwardedFields, sessionFields } from './up.js';
+import { Upstream, type Wiring } from './upstream.js';
+
+export class ProxyRouter implements Router {
+  readonly type = 'proxy';
+  readonly #wiring: Wiring;
+  readonly #upstreams: readonly Upstream[];
+  /** Servers whose steering was refused and logged. */
+  readonly #told = new Set<string>();
+  #turn = 0;
+
+  constructor(settings: Settings) {
+    this.#wiring = { ...settings, mayNotSteer: (server) => this.#mayNotSteer(server) };
+    this.#upstreams = settings.servers.map((server) => new Upstream(server, settings));
+  }
+
+  handle(exchange: Exchange): Promise<void> {
+    try {
+      const prepared = this.#prepare(exchange);
+      if ('status' in prepared) return answer(exchange, prepared);
+      const relay = new Relay(this.#wiring, exchange, prepared, this.#inTurn());
+      relay.start();
+      return relay.done;
+    } catch (error) {
+      const { environment, service } = this.#wiring;
+      environment.log({
+        level: 'error',
+        message: `request ${exchange.requestId} could not be passed on`,
+        service,
+        session: exchange.session.id,
+        error,
+      });
+      return answer(exchange, problems.BAD_REQUEST);
+    }
+  }
+
+  close(): Promise<void> {
+    // What is in flight goes on; nobody has to wait for it here.
+    for (const upstream of this.#upstreams) {
+      upstream.close().catch((error: unknown) => {
+        const { environment, service } = this.#wiring;
+        const message = `closing the connections to "${upstream.server.name}" failed`;
+        environment.log({ level: 'warning', message, service, error });
+      });
+    }
+    return Promise.resolve();
+  }
+
+  /** What is sent upstream, or what is answered at once. */
+  #prepare(exchange: Exchange): Outgoing | Problem {
+    const { request, session } = exchange;
+    const { carriers, environment, signKey } = this.#wiring;
+    const { method = 'GET', rawHeaders } = request;
+    const wants = shape(rawHeaders);
+    if (wants.webSocket) return problems.NO_UPGRADE;
+    if (method === 'TRACE') return problems.NO_TRACE;
+    const form = originForm(request.url ?? '/');
+    if (typeof form !== 'string')
+      return form.kind === 'asterisk' ? problems.NOTHING_TO_SAY : problems.BAD_TARGET;
+    const target = withoutQueries(form, carriers.queries);
+    const signing =
+      signKey === undefined ? undefined : { key: signKey, now: environment.now(), method, target };
+    const fields = clientFields(rawHeaders, carriers);
+    fields.push(...forwardedFields(exchange), ...sessionFields(session, signing));
+    return { method, target, fields, hasBody: wants.hasBody };
+  }
+
+  /** All servers, the one whose turn it is first. */
+  #inTurn(): Upstream[] {
+    const first = this.#turn;
+    this.#turn = (first + 1) % this.#upstreams.length;
+    return [...this.#upstreams.slice(first), ...this.#upstreams.slice(0, first)];
+  }
+
+  #mayNotSteer({ name }: ServerTarget): void {
+    if (this.#told.has(name)) return;
+    this.#told.add(name);
+    const { environment, service } = this.#wiring;
+    const message = `server "${name}" answers with X-Session-* headers, which are dropped: it may not steer; allow it by \`steer: true\``;
+    environment.log({ level: 'warning', message, service });
+  }
+}
+
+function answer({ request, response }: Exchange, problem: Problem): Promise<void> {
+  return new Promise((resolve) => {
+    if (response.destroyed || request.socket.destroyed) {
+      resolve();
+      return;
+    }
+    response.once('close', resolve);
+    if (response.headersSent) response.destroy();
+    else sendProblem(request, response, problem);
+  });
+}
+
+/** What a head says of the message that it begins. */
+function shape(raw: readonly string[]): { readonly hasBody: boolean; readonly webSocket: boolean } {
+  let hasBody = false;
+  let webSocket = false;
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase();
+    if (name === 'transfer-encoding') hasBody = true;
+    else if (name === 'content-length') hasBody ||= Number(raw[i + 1]) > 0;
+    else if (name === 'upgrade') webSocket ||= /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(raw[i + 1] ?? '');
+  }
+  return { hasBody, webSocket };
+}

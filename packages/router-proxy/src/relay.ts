@@ -1,0 +1,315 @@
+import { STATUS_CODES } from 'node:http';
+import type { Readable } from 'node:stream';
+import { type Exchange, type ServerTarget, SessionEnded, SessionError } from '@sessionkit/session-core';
+import type { Dispatcher } from 'undici';
+import { latin1, upstreamFields } from './down.js';
+import { inPairs } from './fields.js';
+import type { Gate } from './gate.js';
+import * as problems from './problem.js';
+import { cut, type Problem, sendProblem } from './problem.js';
+import { MalformedSteering, obey, readSteering, steeringFields } from './steering.js';
+import type { Upstream, Wiring } from './upstream.js';
+
+type Controller = Dispatcher.DispatchController;
+
+/** What is sent upstream. */
+export interface Outgoing {
+  readonly method: string;
+  readonly target: string;
+  readonly fields: string[];
+  readonly hasBody: boolean;
+}
+
+/**
+ * `waiting` for the head of the upstream's answer; `deciding`: what it says to the session is being done; `open`: the head is written and the body follows;
+ * `over`.
+ */
+type Phase = 'waiting' | 'deciding' | 'open' | 'over';
+
+const NOTHING = Buffer.alloc(0);
+const OVER = new Error('the exchange is over');
+const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
+const TIMEOUTS = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_CONNECT_TIMEOUT']);
+const TEXT = /^[\t\x20-\x7e\x80-\xff]+$/;
+
+/** One request on its way to an upstream, and the answer on its way back. */
+export class Relay implements Dispatcher.DispatchHandler {
+  /** Resolves when the answer is finished or cut. Never rejects. */
+  readonly done: Promise<void>;
+  #resolve: () => void = () => {};
+  readonly #wiring: Wiring;
+  readonly #exchange: Exchange;
+  readonly #outgoing: Outgoing;
+  /** Not tried yet, the next one first. */
+  readonly #servers: Upstream[];
+  #server: ServerTarget | undefined;
+  #phase: Phase = 'waiting';
+  #controller: Controller | undefined;
+  #gate: Gate | undefined;
+  /** Fires when no connection became free in time. */
+  #queued: NodeJS.Timeout | undefined;
+  #signal: AbortSignal | undefined;
+  /** Body that arrived while deciding: the rest of what had been read with the head. */
+  #early: Buffer[] = [];
+  #trailers: string[] | undefined;
+  #wrote = false;
+
+  constructor(wiring: Wiring, exchange: Exchange, outgoing: Outgoing, servers: Upstream[]) {
+    this.#wiring = wiring;
+    this.#exchange = exchange;
+    this.#outgoing = outgoing;
+    this.#servers = servers;
+    this.done = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+  }
+
+  start(): void {
+    const { response, request } = this.#exchange;
+    if (response.destroyed || request.socket.destroyed) {
+      this.#closed();
+      return;
+    }
+    response.once('close', this.#closed);
+    // A pipelined answer that has not got the connection yet is not told of its end.
+    if (response.socket === null) request.socket.once('close', this.#closed);
+    response.on('drain', () => this.#gate?.open());
+    response.on('error', () => response.destroy());
+    this.#watch();
+    if (this.#phase === 'waiting') this.#dispatch();
+  }
+
+  onRequestStart(controller: Controller): void {
+    clearTimeout(this.#queued);
+    this.#controller = controller;
+    if (this.#phase === 'over') controller.abort(OVER);
+  }
+
+  onResponseStart(controller: Controller, status: number, _decoded: unknown, text?: string): void {
+    if (this.#phase !== 'waiting') return;
+    const raw = latin1(controller.rawHeaders);
+    if (status < 200) {
+      this.#hint(status, raw);
+      return;
+    }
+    const server = this.#server as ServerTarget;
+    this.#exchange.onServer(server.name);
+    const open = () => this.#open(status, text, upstreamFields(raw, this.#wiring.carriers));
+    const said = steeringFields(raw);
+    if (said === undefined || !server.steer) {
+      if (said !== undefined) this.#wiring.mayNotSteer(server);
+      open();
+      return;
+    }
+    try {
+      const steering = readSteering(said);
+      this.#phase = 'deciding';
+      this.#gate?.close();
+      obey(steering, this.#exchange.session).then(open, (fault: unknown) => this.#refuse(fault));
+    } catch (fault) {
+      this.#refuse(fault);
+    }
+  }
+
+  onResponseData(_controller: Controller, chunk: Buffer): void {
+    if (this.#phase === 'deciding') this.#early.push(chunk);
+    else if (this.#phase === 'open') this.#write(chunk);
+  }
+
+  onResponseEnd(controller: Controller): void {
+    const failed = this.#gate?.failed === true;
+    this.#release();
+    if (this.#phase === 'over') return;
+    if (failed) {
+      this.#fail(problems.UNREACHABLE, 'the connection broke in the middle of an answer');
+      return;
+    }
+    this.#trailers = upstreamFields(latin1(controller.rawTrailers), this.#wiring.carriers);
+    if (this.#phase === 'open') this.#finish();
+  }
+
+  onResponseError(_controller: Controller | undefined, error: Error): void {
+    const sent = this.#controller !== undefined;
+    clearTimeout(this.#queued);
+    this.#release();
+    if (this.#phase === 'over') return;
+    const code = 'code' in error ? String(error.code) : error.name;
+    const reason = `${code}: ${error.message}`;
+    if (!sent && this.#servers.length > 0 && !this.#outgoing.hasBody && SAFE.has(this.#outgoing.method)) {
+      this.#log(`${reason}; trying the next server`);
+      this.#dispatch();
+      return;
+    }
+    if (TIMEOUTS.has(code)) this.#fail(problems.TOO_SLOW, reason);
+    else if (code === 'UND_ERR_INVALID_ARG') this.#fail(problems.BAD_REQUEST, reason);
+    else this.#fail(problems.UNREACHABLE, reason);
+  }
+
+  #dispatch(): void {
+    const upstream = this.#servers.shift() as Upstream;
+    this.#server = upstream.server;
+    const { request } = this.#exchange;
+    const { method, target, fields, hasBody } = this.#outgoing;
+    const { connections, responseTimeout } = this.#wiring;
+    if (connections !== undefined) {
+      this.#queued = setTimeout(
+        () => this.#fail(problems.TOO_SLOW, 'no connection became free in time'),
+        responseTimeout,
+      );
+    }
+    upstream.dispatch(
+      {
+        method,
+        path: target,
+        headers: fields,
+        // An async iterable, which the type does not know. The stream itself would take the client's connection with it when it fails.
+        body: hasBody ? (request.iterator({ destroyOnReturn: false }) as unknown as Readable) : null,
+        onGate: (gate) => {
+          this.#gate = gate;
+        },
+      },
+      this,
+    );
+  }
+
+  /** Is told when the session ends. A session that is about to be created counts as well. */
+  #watch(): void {
+    const { session } = this.#exchange;
+    if (this.#signal !== undefined || session.id === undefined) return;
+    this.#signal = session.signal;
+    if (this.#signal.aborted) this.#sessionEnded();
+    else this.#signal.addEventListener('abort', this.#sessionEnded);
+  }
+
+  readonly #sessionEnded = (): void => {
+    const reason: unknown = this.#signal?.reason;
+    const cause = reason instanceof SessionEnded ? reason.endCause : undefined;
+    this.#stop(problems.ended(cause));
+  };
+
+  #hint(status: number, raw: readonly string[]): void {
+    const { request, response } = this.#exchange;
+    if (status !== 103 || request.httpVersionMinor === 0) return;
+    const pairs = inPairs(upstreamFields(raw, this.#wiring.carriers));
+    const link = pairs.filter(([name]) => name.toLowerCase() === 'link').map(([, value]) => value);
+    try {
+      if (link.length > 0) response.writeEarlyHints({ link });
+    } catch {
+      // Only a hint, and node takes no link that it does not understand.
+    }
+  }
+
+  #open(status: number, text: string | undefined, fields: string[]): void {
+    const { request, response } = this.#exchange;
+    if (this.#phase === 'over' || response.destroyed) return;
+    this.#watch();
+    // What is left of the upload is not wanted.
+    if (!request.complete) fields.push('Connection', 'close');
+    try {
+      response.writeHead(status, text && TEXT.test(text) ? text : (STATUS_CODES[status] ?? ''), fields);
+    } catch (error) {
+      this.#fail(problems.BAD_ANSWER, `its head can't be written: ${(error as Error).message}`);
+      return;
+    }
+    this.#phase = 'open';
+    // undici takes the Content-Length of a 304 for a promise of a body.
+    if (request.method === 'HEAD' || status === 304 || status === 204) {
+      this.#finish();
+      return;
+    }
+    let more = true;
+    for (const chunk of this.#early.splice(0)) more = this.#write(chunk);
+    if (this.#trailers !== undefined) {
+      this.#finish();
+      return;
+    }
+    if (more) this.#gate?.open();
+    // A head without a body yet must not wait for it. flushHeaders() would write it as UTF-8.
+    process.nextTick(() => {
+      if (this.#phase === 'open' && !this.#wrote) response.write(NOTHING);
+    });
+  }
+
+  #write(chunk: Buffer): boolean {
+    this.#wrote = true;
+    const more = this.#exchange.response.write(chunk);
+    if (!more) this.#gate?.close();
+    return more;
+  }
+
+  #finish(): void {
+    const { response } = this.#exchange;
+    this.#phase = 'over';
+    if (this.#trailers !== undefined && this.#trailers.length > 0) {
+      try {
+        response.addTrailers(inPairs(this.#trailers));
+      } catch (error) {
+        this.#log(`its trailers can't be written: ${(error as Error).message}`);
+        cut(this.#exchange.request, response);
+        return;
+      }
+    }
+    response.end();
+  }
+
+  /** The verbs could not do what the upstream's head says, or it says nothing that can be done. */
+  #refuse(fault: unknown): void {
+    if (fault instanceof MalformedSteering) {
+      this.#fail(problems.BAD_ANSWER, fault.message);
+      return;
+    }
+    const refused = fault instanceof SessionError ? problems.refused(fault) : undefined;
+    this.#fail(refused ?? problems.BAD_ANSWER, 'what it says to the session could not be done', fault);
+  }
+
+  #fail(problem: Problem, reason: string, error?: unknown): void {
+    if (this.#phase === 'over') return;
+    this.#log(reason, error);
+    this.#stop(problem);
+  }
+
+  /** Ends the exchange: with a problem while the head has not been written, else by a cut. */
+  #stop(problem: Problem): void {
+    const { request, response } = this.#exchange;
+    const phase = this.#phase;
+    if (phase === 'over') return;
+    this.#phase = 'over';
+    this.#abort();
+    if (phase === 'open' || response.headersSent) cut(request, response);
+    else if (!response.destroyed) sendProblem(request, response, problem);
+  }
+
+  /** The answer is over, or the client has gone. */
+  readonly #closed = (): void => {
+    this.#phase = 'over';
+    this.#early = [];
+    clearTimeout(this.#queued);
+    this.#signal?.removeEventListener('abort', this.#sessionEnded);
+    this.#exchange.request.socket.removeListener('close', this.#closed);
+    this.#abort();
+    this.#resolve();
+  };
+
+  #abort(): void {
+    this.#controller?.abort(OVER);
+  }
+
+  /** The connection may carry other exchanges from now on. */
+  #release(): void {
+    this.#gate?.reset();
+    this.#gate = undefined;
+    this.#controller = undefined;
+  }
+
+  #log(reason: string, error?: unknown): void {
+    const { environment, service } = this.#wiring;
+    const { requestId, session } = this.#exchange;
+    environment.log({
+      level: 'warning',
+      message: `server "${this.#server?.name}": ${reason} (request ${requestId})`,
+      service,
+      session: session.id,
+      ...(error !== undefined && { error }),
+    });
+  }
+}

@@ -1,0 +1,41 @@
+import type { ServerTarget } from '@sessionkit/session-core';
+import { type Client, type Dispatcher, Pool } from 'undici';
+import { GatedClient, type GatedDispatch } from './gate.js';
+import type { Settings } from './options.js';
+
+/** What the exchanges of a router share. */
+export interface Wiring extends Settings {
+  /** Tells the log, once per server, that one tries to steer which may not. */
+  readonly mayNotSteer: (server: ServerTarget) => void;
+}
+
+/** A server and the connections to it. */
+export class Upstream {
+  readonly server: ServerTarget;
+  readonly #servername: string;
+  readonly #pool: Pool;
+
+  constructor(server: ServerTarget, { connections, connectTimeout, responseTimeout }: Settings) {
+    const url = new URL(server.url);
+    this.server = server;
+    this.#servername = url.hostname;
+    this.#pool = new Pool(url.origin, {
+      connections: connections ?? null,
+      connect: { timeout: connectTimeout },
+      headersTimeout: responseTimeout,
+      // An answer may be a stream of events that is silent for hours.
+      bodyTimeout: 0,
+      factory: (origin, options) => new GatedClient(origin, options as Client.Options),
+    });
+  }
+
+  dispatch(options: Omit<GatedDispatch, 'servername'>, handler: Dispatcher.DispatchHandler): void {
+    const gated: GatedDispatch = { ...options, servername: this.#servername };
+    this.#pool.dispatch(gated, handler);
+  }
+
+  /** Resolves when the last exchange is over; idle connections close at once. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
