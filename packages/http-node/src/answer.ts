@@ -65,16 +65,11 @@ export class Answer {
     else {
       if (visit.headers.length > 0) setFields(response, visit.headers);
       visit.onPending = () => this.#install();
+      visit.headSent = () => this.#hold === undefined && response.headersSent;
     }
   }
 
   #install(): void {
-    if (this.#hold === undefined && this.#response.headersSent && this.visit.session.isNew) {
-      throw new SessionError(
-        'HEADERS_SENT',
-        'creating a session needs a header of an answer whose head has gone out already',
-      );
-    }
     this.#hold ??= new Hold(this.visit, this.#request, this.#response, this.#settings);
   }
 

@@ -290,6 +290,27 @@ describe('a handler', () => {
     expect(w.backend.saves).toBe(0);
   });
 
+  it.each(['login', 'rotate'] as const)('cannot %s after the head of a reader has gone out', async (verb) => {
+    const w = world({ autoCreate: true });
+    let code: unknown;
+    const { port } = await serve(
+      sessionHandler(w.service, async (request, response, session) => {
+        response.write('a');
+        if (request.url === '/late') {
+          await session[verb]('ann').catch((error: { code: unknown }) => {
+            code = error.code;
+          });
+        }
+        response.end('b');
+      }),
+    );
+    const first = await ask(port);
+    const cookie = String(first.headers['set-cookie']).split(';')[0] ?? '';
+    expect((await ask(port, '/late', { cookie })).body).toBe('ab');
+    expect(code).toBe('HEADERS_SENT');
+    expect(w.backend.saves).toBe(1);
+  });
+
   it('sees parallel requests of one session keep each other’s changes', async () => {
     const w = world();
     const { port } = await serve(

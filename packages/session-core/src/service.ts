@@ -100,8 +100,10 @@ export interface Visit {
   readonly refusal: Refusal | undefined;
   /** Something waits to be stored or handed out: `finish` must be called before the client can see the answer. */
   readonly pending: boolean;
-  /** Called once, when `pending` becomes true after opening. */
+  /** Called whenever `pending` becomes true after opening. */
   onPending: (() => void) | undefined;
+  /** Set by the HTTP package: whether the head of the answer has gone out without `finish`, as that of a reader does. */
+  headSent: (() => boolean) | undefined;
   /** Fields known when the visit was opened (a renewed cookie). They can be set on the answer at once. */
   readonly headers: readonly HeaderField[];
   /**

@@ -42,6 +42,7 @@ export class OpenVisit implements Visit, SessionHost {
   /** Said beside whatever token the answer hands out. */
   notes: readonly HeaderField[] = [];
   onPending: (() => void) | undefined;
+  headSent: (() => boolean) | undefined;
   readonly #parts: ServiceParts;
   readonly #request: VisitRequest;
   #plan: Plan;
@@ -219,6 +220,7 @@ export class OpenVisit implements Visit, SessionHost {
 
   async finish(head: AnswerHead | undefined): Promise<readonly HeaderField[]> {
     if (head === undefined || this.#headSent) {
+      this.#headSent = true;
       await this.commit();
       return [];
     }
@@ -229,7 +231,10 @@ export class OpenVisit implements Visit, SessionHost {
     }
     await this.commit();
     this.#headSent = true;
-    return this.#answer();
+    const fields = this.#answer();
+    this.#issued = undefined;
+    this.#cleared = false;
+    return fields;
   }
 
   refuse(fault: unknown): Refusal | undefined {
@@ -345,7 +350,7 @@ export class OpenVisit implements Visit, SessionHost {
   }
 
   #requireHead(what: string): void {
-    if (this.#headSent) {
+    if (this.#headSent || this.headSent?.() === true) {
       throw new SessionError(
         'HEADERS_SENT',
         `${what} needs a header of an answer whose head has gone out already`,
