@@ -26,6 +26,8 @@ export interface OpenBackend {
   readonly corrupt?: ((id: SessionId) => Promise<void>) | undefined;
   /** The clock of the store, where it can be handed in. Without it the suite waits for real. */
   readonly clock?: TestClock | undefined;
+  /** Within how many ms of real time a notice reaches the other instance. Default 2,000. */
+  readonly noticeWithin?: Millis | undefined;
   /** Closes the instances, again if a case has done so, and gives back the rest. */
   close(): Promise<void>;
 }
@@ -47,7 +49,7 @@ export interface BackendCase {
 
 /** A signal that never aborts. */
 const SIGNAL = new AbortController().signal;
-const HINT_TIME: Millis = 2_000;
+const NOTICE_WITHIN: Millis = 2_000;
 
 let runs = 0;
 
@@ -147,11 +149,12 @@ export class BackendKit {
     return { heard, stop };
   }
 
-  /** Waits until a hint has arrived. */
+  /** Waits until a notice has arrived. */
   async until(what: string, arrived: () => boolean): Promise<void> {
-    const limit = performance.now() + HINT_TIME;
+    const within = this.opened.noticeWithin ?? NOTICE_WITHIN;
+    const limit = performance.now() + within;
     while (!arrived()) {
-      assert.ok(performance.now() < limit, `${what} did not happen within ${HINT_TIME} ms`);
+      assert.ok(performance.now() < limit, `${what} did not happen within ${within} ms`);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
   }

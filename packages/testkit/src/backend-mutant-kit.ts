@@ -13,11 +13,12 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
   ? I
   : never;
 
+/** Members to put in place of a backend's own; undefined takes one away. */
 export type Alteration = { [K in keyof Full]?: Full[K] | undefined };
 
 export const SIGNAL = new AbortController().signal;
 
-/** The same backend with other members; a member given as undefined is taken away. */
+/** `sound` with other members, for backends that wrap another one; a member given as undefined is taken away. */
 export function altered(sound: Backend, members: Alteration): Backend {
   return new Proxy(sound, {
     get(target, name) {

@@ -5,8 +5,9 @@ import {
   type Link,
   type Millis,
   type SessionId,
+  type SessionRecord,
 } from '@sessionkit/session-core';
-import { type BackendMutant, currentOf, type Full, mutant, SIGNAL, simple } from './backend-mutant-kit.js';
+import { type BackendMutant, currentOf, mutant, SIGNAL, simple } from './backend-mutant-kit.js';
 import { testEnvironment } from './environment.js';
 import { makeRecord } from './records.js';
 
@@ -18,38 +19,57 @@ const reading = (
     read: async (ids, signal) => (await sound.read(ids, signal)).map(show),
   }));
 
-interface Kept {
-  readonly entries: Map<SessionId, JournalEntry[]>;
-  readonly batches: Set<string>;
+interface Rules {
+  /** Whether the journal takes an entry for what is stored under its id. */
+  readonly wants: (record: SessionRecord | undefined) => boolean;
+  readonly keep: (entries: JournalEntry[], entry: JournalEntry) => void;
+  readonly knows: (batches: ReadonlySet<string>, batchId: string) => boolean;
 }
 
-/** A journal that keeps everything, in the order in which it came; what it leaves out besides is its fault. */
-const keeping = (
-  name: string,
-  keep: (entries: JournalEntry[], entry: JournalEntry, sound: Full) => Promise<void> | void,
-  isNew: (kept: Kept, batchId: string) => boolean = ({ batches }, batchId) => !batches.has(batchId),
-): BackendMutant =>
+/** A journal of its own that keeps the contract but for the rules that are given. */
+const keeping = (name: string, broken: Partial<Rules>): BackendMutant =>
   mutant(
     name,
-    (): Kept => ({ entries: new Map(), batches: new Set() }),
-    (sound, kept) => ({
-      async append({ batchId, entries }, signal) {
-        signal.throwIfAborted();
-        if (!isNew(kept, batchId)) return;
-        kept.batches.add(batchId);
-        for (const entry of entries) {
-          const list = kept.entries.get(entry.id) ?? [];
-          kept.entries.set(entry.id, list);
-          await keep(list, entry, sound);
-        }
-      },
-      read: async (ids) => ids.map((id) => kept.entries.get(id) ?? []),
-    }),
+    () => ({ journals: new Map<SessionId, JournalEntry[]>(), batches: new Set<string>() }),
+    (sound, { journals, batches }) => {
+      const { wants, keep, knows } = { ...soundRules, ...broken };
+      return {
+        async append({ batchId, entries }, signal) {
+          await sound.now(signal);
+          if (knows(batches, batchId)) return;
+          batches.add(batchId);
+          for (const entry of entries) {
+            if (!wants(await currentOf(sound, entry.id))) continue;
+            const journal = journals.get(entry.id) ?? [];
+            journals.set(entry.id, journal);
+            keep(journal, entry);
+          }
+        },
+        async read(ids, signal) {
+          await sound.now(signal);
+          return ids.map((id) => journals.get(id) ?? []);
+        },
+      };
+    },
   );
+
+const soundRules: Rules = {
+  wants: (record) => record !== undefined && record.ended === undefined,
+  keep: bounded(({ text }) => Buffer.byteLength(text)),
+  knows: (batches, batchId) => batches.has(batchId),
+};
 
 function keepSorted(entries: JournalEntry[], entry: JournalEntry): void {
   entries.push(entry);
   entries.sort((a, b) => a.at - b.at);
+}
+
+function bounded(size: (entry: JournalEntry) => number): Rules['keep'] {
+  return (entries, entry) => {
+    keepSorted(entries, entry);
+    const total = () => entries.reduce((sum, each) => sum + size(each), 0);
+    while (entries.length > JOURNAL_MAX_ENTRIES || total() > JOURNAL_MAX_BYTES) entries.shift();
+  };
 }
 
 export const journalMutants: readonly BackendMutant[] = [
@@ -58,22 +78,23 @@ export const journalMutants: readonly BackendMutant[] = [
   reading('entries of one time are sorted by their texts', (entries) =>
     entries.toSorted((a, b) => a.at - b.at || (a.text < b.text ? -1 : 1)),
   ),
-  keeping('entries stay in the order in which they came', (entries, entry) => {
-    entries.push(entry);
-    if (entries.length > JOURNAL_MAX_ENTRIES) entries.shift();
+  keeping('entries stay in the order in which they came', {
+    keep(entries, entry) {
+      entries.push(entry);
+      if (entries.length > JOURNAL_MAX_ENTRIES || entries.length * entry.text.length > JOURNAL_MAX_BYTES / 3)
+        entries.shift();
+    },
   }),
-  keeping('batches that arrive twice are kept twice', keepSorted, () => true),
-  keeping('a journal has no bounds, and takes entries of anything', keepSorted),
-  keeping('the first entries are kept, not the last', (entries, entry) => {
-    if (entries.length < JOURNAL_MAX_ENTRIES) keepSorted(entries, entry);
+  keeping('batches that arrive twice are kept twice', { knows: () => false }),
+  keeping('a journal has no bounds', { keep: keepSorted }),
+  keeping('the first entries are kept, not the last', {
+    keep(entries, entry) {
+      if (entries.length < JOURNAL_MAX_ENTRIES) keepSorted(entries, entry);
+    },
   }),
-  keeping('the bytes of a journal are counted in characters', (entries, entry) => {
-    keepSorted(entries, entry);
-    while (entries.reduce((sum, { text }) => sum + text.length, 0) > JOURNAL_MAX_BYTES) entries.shift();
-  }),
-  keeping('ended sessions go on keeping entries', async (entries, entry, sound) => {
-    if ((await currentOf(sound, entry.id)) !== undefined) keepSorted(entries, entry);
-  }),
+  keeping('the bytes of a journal are counted in characters', { keep: bounded(({ text }) => text.length) }),
+  keeping('entries of ended sessions are kept', { wants: (record) => record !== undefined }),
+  keeping('entries of absent sessions are kept', { wants: (record) => record?.ended === undefined }),
   simple('one entry that is not wanted drops the batch', (sound) => ({
     async append(batch, signal) {
       for (const { id } of batch.entries) {

@@ -13,6 +13,7 @@ import { touchingCases } from './backend-touching.js';
 import { watchingCases } from './backend-watching.js';
 
 export { type BackendCase, type BackendHarness, BackendKit, type OpenBackend } from './backend-kit.js';
+export { type Alteration, altered } from './backend-mutant-kit.js';
 export { type BackendMutant, backendMutants } from './backend-mutants.js';
 
 /** The contract of a backend, sentence by sentence. */
