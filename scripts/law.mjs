@@ -20,9 +20,7 @@ function allowed(from, to) {
   if (to.group === 'apps') return from.short === 'sessionkit' && to.short === 'admin-api';
   if (from.group === 'apps') return true;
   if (from.short === 'session-core') return false;
-  if (to.short === 'session-core') return true;
-  // compose opens listeners, and http-node is how a listener meets a service.
-  return from.short === 'compose' && to.short === 'http-node';
+  return to.short === 'session-core';
 }
 
 function* files(folder) {

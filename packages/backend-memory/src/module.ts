@@ -30,6 +30,7 @@ const module: BackendModule<Config> = {
   contract: CONTRACT_VERSION,
   kind: 'backend',
   type: 'memory',
+  abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
   config,
   create({ sid_field, fields, max_sessions, max_bytes }, { environment }) {
     return memory({

@@ -1,4 +1,5 @@
 import type {
+  Abilities,
   AnyModule,
   Millis,
   ResourceModule,
@@ -19,6 +20,8 @@ export interface ModuleUse {
 export interface BackendUse extends ModuleUse {
   /** Equal for sections that mean the same store: these services share one backend. */
   readonly key: string;
+  /** What it can, as the module says. */
+  readonly abilities: readonly (keyof Abilities)[];
   /** The name after `resource:`, when the module needs one. */
   readonly resource: string | undefined;
 }

@@ -19,6 +19,7 @@ export function crossCheck(parts: Parts, report: Report): void {
   checkListeners(parts, report);
   checkPorts(parts, report);
   checkShared([...parts.services.values()], report);
+  for (const service of parts.services.values()) checkAbilities(service, report);
   checkUse(parts, report);
 }
 
@@ -73,6 +74,16 @@ function checkPorts({ listeners, admin }: Parts, report: Report): void {
         'choose another port, or 0 for any free one',
       );
   }
+}
+
+function checkAbilities({ name, path, session }: CheckedService, report: Report): void {
+  if (session?.options.maxPerUser === undefined || session.backend.abilities.includes('slots')) return;
+  const own = [...path, 'session', 'max_per_user'];
+  report.problem(
+    report.isWritten(own) ? own : ['session', 'max_per_user'],
+    `the backend ${JSON.stringify(session.backend.module.type)} of service ${JSON.stringify(name)} can't count the sessions of a user`,
+    'remove `max_per_user`, or choose a backend with user slots, such as memory',
+  );
 }
 
 interface Stateful {

@@ -143,6 +143,7 @@ function check(kind: KnownKind, specifier: string, value: unknown): Loaded {
     typeof module.type === 'string' && module.type !== '' ? [] : 'type',
     typeof standard?.validate === 'function' ? [] : 'config (a Standard Schema)',
     typeof module.create === 'function' ? [] : 'create()',
+    kind === 'backend' && !Array.isArray(module.abilities) ? 'abilities' : [],
     kind === 'resource' && typeof module.close !== 'function' ? 'close()' : [],
   ].flat();
   if (lacks.length > 0)

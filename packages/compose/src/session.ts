@@ -113,7 +113,8 @@ export class Sessions {
     const resource = this.#resource(checked.resource, wanted, at);
     if (use === undefined || (wanted !== undefined && resource === undefined)) return undefined;
     const key = stable([checked.type, use.config, resource]);
-    return { ...use, key, resource };
+    const abilities = 'abilities' in use.module ? use.module.abilities : [];
+    return { ...use, key, resource, abilities };
   }
 
   /** The name of the resource, if it is there and of the right class. */

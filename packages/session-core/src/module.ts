@@ -1,4 +1,4 @@
-import type { Backend } from './backend.js';
+import type { Abilities, Backend } from './backend.js';
 import type { Environment } from './environment.js';
 import type { ModuleKind } from './lists.js';
 import type { Router, RouterContext } from './router.js';
@@ -20,7 +20,10 @@ interface ModuleOf<Kind extends ModuleKind, Config> {
   readonly kind: Kind;
   /** The word after `type:` in the YAML. */
   readonly type: string;
-  /** Checks the section, its `type` included, and refuses unknown keys. */
+  /**
+   * Checks the section, its `type` included, and refuses unknown keys. A message says what is wrong, then `: ` and the fix (or has the fix as
+   * `params.fix` of a zod issue).
+   */
   readonly config: ConfigSchema<Config>;
 }
 
@@ -42,6 +45,8 @@ export interface TransportModule<Config = never> extends ModuleOf<'transport', C
 export interface BackendModule<Config = never> extends ModuleOf<'backend', Config> {
   /** `_class` of the resource that its `resource` key must name; undefined when it needs none. */
   readonly resourceClass?: string | undefined;
+  /** What its backends can, so that a configuration that asks for more is refused before anything starts. */
+  readonly abilities: readonly (keyof Abilities)[];
   create(config: Config, context: BackendContext): Backend | Promise<Backend>;
 }
 
@@ -50,7 +55,10 @@ export interface RouterModule<Config = never> extends ModuleOf<'router', Config>
   create(config: Config, context: RouterContext): Router | Promise<Router>;
 }
 
-/** A named client or pool to a real store, shared by backends. Its type is the `_class` of SXAPI's `resources:`. */
+/**
+ * A named client or pool to a real store, shared by backends. Its type is the `_class` of SXAPI's `resources:`. Default export of
+ * `@sessionkit/backend-NAME/resource`.
+ */
 export interface ResourceModule<Config = never> extends ModuleOf<'resource', Config> {
   create(config: Config, context: { readonly environment: Environment }): unknown;
   close(resource: unknown): Promise<void>;

@@ -5,6 +5,8 @@ export default {
   contract: 1,
   kind: 'backend',
   type: 'shelf',
+  // Not true: what a module promises is held against what it makes.
+  abilities: ['slots'],
   resourceClass: '../modules/shelf-resource.mjs',
   config: z.strictObject({ type: z.literal('shelf'), resource: z.string(), fail: z.boolean().optional() }),
   create({ resource: name, fail }, context) {
