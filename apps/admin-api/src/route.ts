@@ -22,7 +22,7 @@ export type Answer =
   | { readonly status: 200; readonly pages: AsyncIterable<readonly unknown[]>; readonly self: string };
 
 /** Input as it came; `query` has lower-case names. */
-export interface RawInput {
+interface RawInput {
   readonly params: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
   /** Parsed JSON; undefined when the route takes no body. */

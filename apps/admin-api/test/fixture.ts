@@ -48,7 +48,7 @@ interface StartOptions {
   readonly client?: Partial<ClientInfo> | undefined;
 }
 
-export interface Started {
+interface Started {
   readonly id: SessionId;
   readonly token: string;
 }
