@@ -64,7 +64,7 @@ export class GatedClient extends Client {
       connect: (target, callback) =>
         connect(withName(target), (...result) => {
           const [, socket] = result;
-          if (socket !== null) gate.guard(socket);
+          if (socket) gate.guard(socket);
           callback(...result);
         }),
     });
