@@ -156,7 +156,7 @@ export interface Reply {
 
 interface Sent {
   readonly method?: string;
-  readonly headers?: http.OutgoingHttpHeaders | readonly string[];
+  readonly headers?: http.OutgoingHttpHeaders;
   readonly body?: string | Buffer;
   readonly signal?: AbortSignal;
 }
@@ -166,7 +166,7 @@ export function send(url: string, { method = 'GET', headers = {}, body, signal }
   return new Promise((resolve, reject) => {
     const request = http.request(
       url,
-      { method, headers: headers as http.OutgoingHttpHeaders, agent: false, ...(signal && { signal }) },
+      { method, headers, agent: false, ...(signal && { signal }) },
       (response) => {
         let text = '';
         response.setEncoding('latin1');
