@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isIPv6 } from 'node:net';
-import type { Environment, Millis } from '@sessionkit/session-core';
+import { clientKey, type Environment, type Millis } from '@sessionkit/session-core';
 
 const WINDOW: Millis = 300_000;
 const FAILURES = 10;
@@ -21,7 +20,7 @@ export class AttemptLimit {
   /** An IPv6 client has a whole /64 to choose from, so that counts as one address. */
   key(address: string, user: string): string {
     return createHash('sha256')
-      .update(`${network(address)} ${user}`)
+      .update(`${clientKey(address)} ${user}`)
       .digest('base64url');
   }
 
@@ -51,17 +50,4 @@ export class AttemptLimit {
     const since = this.#environment.now() - WINDOW;
     return (this.#failures.get(key) ?? []).filter((at) => at > since);
   }
-}
-
-function network(address: string): string {
-  if (!isIPv6(address)) return address;
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
-  if (mapped !== undefined) return mapped;
-  const [head = '', tail] = new URL(`http://[${address.replace(/%.*$/, '')}]`).hostname
-    .slice(1, -1)
-    .split('::');
-  const left = head.split(':').filter(Boolean);
-  const right = (tail ?? '').split(':').filter(Boolean);
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  return `${[...left, ...Array<string>(zeros).fill('0'), ...right].slice(0, 4).join(':')}::/64`;
 }

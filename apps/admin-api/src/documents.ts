@@ -28,7 +28,6 @@ export class Links {
 export interface View {
   readonly manager: SessionManager;
   readonly links: Links;
-  readonly now: Millis;
   /** Whether the reader may see what the client told of itself. */
   readonly activity: boolean;
 }
@@ -45,13 +44,13 @@ export function sessionResource(session: SessionInfo, view: View): SessionResour
       },
       connected: new Date(session.startedAt).toUTCString(),
       connections: [],
-      idle: Math.round(span(session.seenAt, view.now) / 100) / 10,
+      idle: Math.round(span(session.seenAt, session.at) / 100) / 10,
       log: [],
       parameters: parametersOf(session),
       port: client.port,
       queries: [],
       remote: client.ip,
-      seconds_alive: span(session.startedAt, view.now) / 1000,
+      seconds_alive: span(session.startedAt, session.at) / 1000,
       state: session.killAt === undefined ? 'Session started' : 'Stopping session',
       ...(session.user === undefined ? {} : { user: session.user }),
     },

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { isForeign } from '@sessionkit/session-core';
 import { AdminError } from './errors.js';
 
 const LOOPBACK_NAMES = new Set(['localhost', '127.0.0.1', '[::1]']);
@@ -36,22 +37,8 @@ export function hostName(host: string): string {
 
 /** Refuses a change that a page of another site asks for, whatever its credentials. @throws AdminError 403 */
 export function checkSite(request: Request, host: string): void {
-  if (!UNSAFE.has(request.method) || !isForeign(request.headers, host)) return;
+  if (!UNSAFE.has(request.method)) return;
+  const header = (name: string) => request.headers.get(name) ?? undefined;
+  if (!isForeign({ header, host })) return;
   throw new AdminError(403, 'A page of another site may not change anything here.');
-}
-
-/**
- * Foreign: `Sec-Fetch-Site` is neither `same-origin` nor `none`; or it is absent and `Origin` names another host or port (the scheme does not count) or
- * is `null`. Clients that are no browsers send neither.
- */
-function isForeign(headers: Headers, host: string): boolean {
-  const site = headers.get('sec-fetch-site');
-  if (site !== null) return site !== 'same-origin' && site !== 'none';
-  const origin = headers.get('origin');
-  if (origin === null) return false;
-  if (!URL.canParse(origin)) return true;
-  const url = new URL(origin);
-  // Parsed with the same scheme, so that its default port counts as given on both sides.
-  const own = `${url.protocol}//${host}`;
-  return !URL.canParse(own) || new URL(own).host !== url.host;
 }

@@ -74,7 +74,7 @@ export const ROUTES: readonly Route[] = [
     answers: { 200: s.sessionDocument },
     async handle({ params }, call) {
       const session = (await call.manager.get(params.id)) ?? missing(params.id);
-      const data = sessionResource(session, view(call));
+      const data = sessionResource(session, call);
       return { status: 200, document: { data, links: { self: call.links.session(session.id) } } };
     },
   }),
@@ -165,15 +165,13 @@ export const ROUTES: readonly Route[] = [
 async function* sessionPages(first: Awaited<ReturnType<Call['manager']['list']>>, call: Call) {
   let page = first;
   for (;;) {
-    const shown = view(call);
-    yield page.items.map((session) => sessionResource(session, shown));
+    yield page.items.map((session) => sessionResource(session, call));
     if (page.next === undefined) return;
     page = await call.manager.list({ limit: PAGE, after: page.next });
   }
 }
 
 const actor = (call: Call) => ({ name: call.user.name });
-const view = (call: Call) => ({ ...call, now: call.environment.now() });
 
 function missing(id: SessionId): never {
   throw new AdminError(404, `There is no living session ${id}.`);

@@ -1,8 +1,9 @@
 export * from './backend.js';
+export { isForeign } from './cross-site.js';
 export * from './environment.js';
 export * from './errors.js';
 export * from './id.js';
-export { isPrivateAddress } from './limits.js';
+export { clientKey, isPrivateAddress } from './limits.js';
 export * from './lists.js';
 export { createSessionManager, type ManagerOptions } from './manager.js';
 export * from './module.js';

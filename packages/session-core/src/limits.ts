@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import type { Environment, Millis } from './environment.js';
 import type { LimitOptions, VisitRequest } from './service.js';
 
@@ -6,20 +7,18 @@ const MAX_ADDRESSES = 100_000;
 const PRIVATE =
   /^(?:127\.|10\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.|::1$|f[cd]|fe80:|::ffff:(?:127|10|192\.168)\.)/i;
 
-/** The part of an address that stands for one client: IPv4 whole, IPv6 its /64. */
+/** The part of an address that stands for one client: IPv4 whole, IPv6 its /64, which one client has for itself. */
 export function clientKey(ip: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);
   if (mapped?.[1] !== undefined) return mapped[1];
-  if (!ip.includes(':')) return ip;
-  const [head = '', tail] = ip.toLowerCase().split('%', 1)[0]?.split('::') ?? [];
-  const front = head === '' ? [] : head.split(':');
-  const back = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - front.length - back.length);
-  const groups = [...front, ...Array.from({ length: zeros }, () => '0'), ...back];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')}::/64`;
+  if (!isIPv6(ip)) return ip;
+  // A URL writes an address in its shortest form.
+  const { hostname } = new URL(`http://[${ip.replace(/%.*$/, '')}]`);
+  const [head = '', tail] = hostname.slice(1, -1).split('::');
+  const front = head.split(':').filter(Boolean);
+  const back = (tail ?? '').split(':').filter(Boolean);
+  const zeros = tail === undefined ? 0 : 8 - front.length - back.length;
+  return `${[...front, ...Array<string>(zeros).fill('0'), ...back].slice(0, 4).join(':')}::/64`;
 }
 
 /** Counts creations and refused tokens per client address in windows of a minute, before anything reaches the store. */

@@ -94,17 +94,24 @@ class LiveManager implements SessionManager {
     const found = await this.#find(id);
     if (found === undefined) return false;
     const { store, record } = found;
-    if (ttl > 0) return this.#change(store, record, (base) => withKill(base, store.now() + ttl));
+    if (ttl > 0) {
+      const set = await this.#change(store, record, (base) => withKill(base, store.now() + ttl));
+      if (set) this.#tell(`${actor.name} ends the session within ${ttl} ms`, record);
+      return set;
+    }
     const ended = await store.end([id], 'killed', actor.name, this.#keepEnded(record));
+    if (ended.includes(id)) this.#tell(`${actor.name} ended the session`, record);
     return ended.includes(id);
   }
 
-  async alter(id: SessionId, patch: SessionPatch, _actor: Actor): Promise<boolean> {
+  async alter(id: SessionId, patch: SessionPatch, actor: Actor): Promise<boolean> {
     const found = await this.#find(id);
     if (found === undefined) return false;
     const { parameters } = patch;
     if (parameters === undefined) return true;
-    return this.#change(found.store, found.record, (base) => withParameters(base, parameters));
+    const altered = await this.#change(found.store, found.record, (base) => withParameters(base, parameters));
+    if (altered) this.#tell(`${actor.name} set ${JSON.stringify(parameters)}`, found.record);
+    return altered;
   }
 
   health(): Promise<readonly StoreHealth[]> {
@@ -138,6 +145,10 @@ class LiveManager implements SessionManager {
       this.#stores.set(backend, store);
     }
     return store;
+  }
+
+  #tell(message: string, { id, service }: SessionRecord): void {
+    this.#environment.log({ level: 'notice', message, service, session: id });
   }
 
   #servicesOf(store: Store): LiveService[] {
@@ -235,8 +246,9 @@ class LiveManager implements SessionManager {
 
 function describe(head: Head, store: Store): SessionInfo {
   const seen = { ...head, seenAt: store.seenAt(head) };
-  const cause = causeOfDeath(seen, store.now());
-  return { ...seen, deadFrom: deadFrom(seen), alive: cause === undefined, cause };
+  const at = store.now();
+  const cause = causeOfDeath(seen, at);
+  return { ...seen, at, deadFrom: deadFrom(seen), alive: cause === undefined, cause };
 }
 
 function fits(info: SessionInfo, state: 'alive' | 'ended' | 'any'): boolean {

@@ -129,6 +129,8 @@ export interface Service {
 
 /** A session as operators see it: never data, never a hash. */
 export interface SessionInfo extends Head {
+  /** When this was so, by the corrected clock. */
+  readonly at: Millis;
   /** The instant from which it is dead if nothing more happens. */
   readonly deadFrom: Millis;
   readonly alive: boolean;
