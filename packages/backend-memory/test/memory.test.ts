@@ -4,7 +4,7 @@ import { memory } from '../src/index.js';
 import { recordBytes } from '../src/size.js';
 import { fill, heapUsed } from './helpers.js';
 
-const SESSIONS = 20_000;
+const SESSIONS = 5_000;
 
 /** A text of its own for each session, as a store's client would hand it over. */
 const text = (length: number, n: number) =>
