@@ -203,6 +203,8 @@ export class Relay implements Dispatcher.DispatchHandler {
     const { request, response } = this.#exchange;
     if (this.#phase === 'over' || response.destroyed) return;
     this.#watch();
+    // RFC 9110 section 8.6: some servers send it all the same, and clients then wait for a body.
+    if (status === 204) dropLength(fields);
     // What is left of the upload is not wanted.
     if (!request.complete) fields.push('Connection', 'close');
     try {
@@ -311,5 +313,11 @@ export class Relay implements Dispatcher.DispatchHandler {
       session: session.id,
       ...(error !== undefined && { error }),
     });
+  }
+}
+
+function dropLength(fields: string[]): void {
+  for (let i = fields.length - 2; i >= 0; i -= 2) {
+    if (fields[i]?.toLowerCase() === 'content-length') fields.splice(i, 2);
   }
 }

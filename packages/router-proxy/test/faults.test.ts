@@ -177,13 +177,14 @@ describe('an upstream that is not there, slow or broken', () => {
 
   test('an upstream that closes with its answer, to a slow client, costs neither the answer nor the process', async () => {
     // undici 7 throws out of an event handler when its parser is paused at this moment (nodejs/undici#5360).
-    const body = 'x'.repeat(40_000);
+    // More than one read of the socket, so that the end waits behind the rest while the login is being stored.
+    const body = 'x'.repeat(100_000);
     const heads = [
-      `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 40000\r\nX-Session-User: a\r\n\r\n${body}`,
-      `HTTP/1.1 200 OK\r\nContent-Length: 40000\r\nX-Session-User: a\r\n\r\n${body}`,
+      `HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 100000\r\nX-Session-User: a\r\n\r\n${body}`,
+      `HTTP/1.1 200 OK\r\nContent-Length: 100000\r\nX-Session-User: a\r\n\r\n${body}`,
       `HTTP/1.1 200 OK\r\nConnection: close\r\nX-Session-User: a\r\n\r\n${body}`,
-      `HTTP/1.0 200 OK\r\n\r\n${body}`,
-      `HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n9c40\r\n${body}\r\n0\r\n\r\n`,
+      `HTTP/1.0 200 OK\r\nX-Session-User: a\r\n\r\n${body}`,
+      `HTTP/1.1 200 OK\r\nConnection: close\r\nX-Session-User: a\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n${body}\r\n0\r\n\r\n`,
     ];
     for (const bytes of heads) {
       const { url } = await gateway([await speaks(bytes, (socket) => socket.end())]);

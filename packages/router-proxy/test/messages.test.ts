@@ -224,10 +224,13 @@ describe('an answer on its way down', () => {
     expect((await send(url)).status).toBe(304);
     const empty = await gateway([await speaks('HTTP/1.1 204 No Content\r\n\r\n')]);
     expect((await send(empty.url)).status).toBe(204);
+    const odd = await gateway([await speaks('HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n')]);
+    const nothing = await send(odd.url);
+    expect([nothing.status, nothing.headers['content-length']]).toEqual([204, undefined]);
     const head = await gateway([await speaks('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n')]);
     const reply = await send(head.url, { method: 'HEAD' });
     expect([reply.status, reply.headers['content-length'], reply.body]).toEqual([200, '5', '']);
-    expect([...log, ...empty.log, ...head.log]).toEqual([]);
+    expect([...log, ...empty.log, ...odd.log, ...head.log]).toEqual([]);
   });
 
   test('a 103 goes down with its links and nothing else; HTTP/1.0 gets none', async () => {

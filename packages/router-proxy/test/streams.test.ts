@@ -1,10 +1,13 @@
 import http from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { memory } from '@sessionkit/backend-memory';
 import { describe, expect, test } from 'vitest';
-import { gateway, upstream } from './harness.js';
+import { gateway, send, upstream } from './harness.js';
 
 const MB = 1024 * 1024;
 const SIZE = 64 * MB;
+/** Whose end is no end of a read. */
+const ODD = 4 * MB + 12_345;
 const block = Buffer.alloc(64 * 1024, 'x');
 
 /** Bytes that this process holds in buffers: client, gateway and upstream together. */
@@ -51,6 +54,29 @@ describe('streams', () => {
     expect(ahead).toBeLessThan(24 * MB);
   }, 30_000);
 
+  test('a body waits in its connection while a login is being stored', async () => {
+    let sent = 0;
+    const url = await upstream((_request, response) => {
+      response.writeHead(200, { 'Content-Length': SIZE, 'X-Session-User': 'alice' });
+      void pour(response, (bytes) => {
+        sent += bytes;
+      });
+    });
+    let store: () => void = () => {};
+    const stored = new Promise<void>((resolve) => {
+      store = resolve;
+    });
+    const backend = memory();
+    const save = backend.save.bind(backend);
+    backend.save = (...given) => stored.then(() => save(...given));
+    const { url: at } = await gateway([url], { session: { backend } });
+    const reply = send(at);
+    await sleep(300);
+    expect(sent).toBeLessThan(24 * MB);
+    store();
+    expect((await reply).body).toHaveLength(SIZE);
+  }, 30_000);
+
   test('64 MB go up to a slow upstream while the client is held back', async () => {
     let received = 0;
     let ahead = 0;
@@ -87,8 +113,8 @@ describe('streams', () => {
   test('many slow readers of answers that end with the connection get them whole', async () => {
     const url = await upstream((request, response) => {
       response.setHeader('Connection', 'close');
-      if (request.url === '/known') response.setHeader('Content-Length', 4 * MB);
-      response.end(Buffer.alloc(4 * MB, 'y'));
+      if (request.url === '/known') response.setHeader('Content-Length', ODD);
+      response.end(Buffer.alloc(ODD, 'y'));
     });
     const { url: at } = await gateway([url]);
     const sizes = await Promise.all(
@@ -104,27 +130,34 @@ describe('streams', () => {
         return size;
       }),
     );
-    expect(sizes).toEqual(Array(20).fill(4 * MB));
+    expect(sizes).toEqual(Array(20).fill(ODD));
   }, 30_000);
 
-  test('the head of a stream of events does not wait for the first, nor does an event for the next', async () => {
-    let push: (text: string) => void = () => {};
-    const url = await upstream((_request, response) => {
-      response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-A': '\u00e9' });
-      response.flushHeaders();
-      push = (text) => void response.write(text);
-    });
-    const { url: at } = await gateway([url]);
-    const response = await new Promise<http.IncomingMessage>((resolve) => {
-      http.get(at, { agent: false }, resolve);
-    });
-    expect(response.headers['content-type']).toBe('text/event-stream');
-    const events: string[] = [];
-    response.on('data', (chunk: Buffer) => events.push(chunk.toString()));
-    for (const text of ['data: 1\n\n', 'data: 2\n\n']) {
-      push(text);
-      await expect.poll(() => events.at(-1)).toBe(text);
-    }
-    response.destroy();
-  });
+  test.each([
+    { autoCreate: true, why: 'held for a new session' },
+    { autoCreate: false, why: 'not held' },
+  ])(
+    'the head of a stream of events, $why, does not wait for the first, nor one for the next',
+    async ({ autoCreate }) => {
+      let push: (text: string) => void = () => {};
+      const url = await upstream((_request, response) => {
+        response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-A': '\u00e9' });
+        response.flushHeaders();
+        push = (text) => void response.write(text);
+      });
+      const { url: at } = await gateway([url], { session: { autoCreate } });
+      const response = await new Promise<http.IncomingMessage>((resolve) => {
+        http.get(at, { agent: false }, resolve);
+      });
+      expect(response.headers['content-type']).toBe('text/event-stream');
+      expect(response.headers['x-a']).toBe('\u00e9');
+      const events: string[] = [];
+      response.on('data', (chunk: Buffer) => events.push(chunk.toString()));
+      for (const text of ['data: 1\n\n', 'data: 2\n\n']) {
+        push(text);
+        await expect.poll(() => events.at(-1)).toBe(text);
+      }
+      response.destroy();
+    },
+  );
 });
