@@ -1,10 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { configSchema } from '@sessionkit/compose';
-import { SessionError } from '@sessionkit/session-core';
 import { Command, CommanderError, Option } from 'commander';
-import { check } from './check.js';
-import { serve } from './serve.js';
-import { addUser, changePassword, removeUser } from './user.js';
+import { printError } from './print.js';
 
 /** Wrong options or commands, as opposed to something that went wrong. */
 const USAGE = 2;
@@ -14,6 +10,14 @@ const { version } = JSON.parse(readFileSync(new URL('../package.json', import.me
 };
 
 const config = () => new Option('-c, --config <file>', 'the configuration (default: ./sessionkit.yaml)');
+
+/** Each command loads what it needs, and no more. */
+const commands = {
+  serve: async (file: string | undefined) => (await import('./serve.js')).serve(file),
+  check: async (file: string | undefined) => (await import('./check.js')).check(file),
+  schema: async () => (await import('./schema.js')).printSchema(),
+  user: () => import('./user.js'),
+};
 
 function createProgram(done: (code: number) => void): Command {
   const program = new Command('sessionkit')
@@ -30,21 +34,18 @@ function createProgram(done: (code: number) => void): Command {
     .command('serve')
     .description('serve a configuration until SIGTERM or SIGINT (the default command)')
     .addOption(config())
-    .action(async ({ config }: { config?: string }) => done(await serve(config)));
+    .action(async ({ config }: { config?: string }) => done(await commands.serve(config)));
 
   program
     .command('check')
     .description('check a configuration and start nothing')
     .addOption(config())
-    .action(async ({ config }: { config?: string }) => done(await check(config)));
+    .action(async ({ config }: { config?: string }) => done(await commands.check(config)));
 
   program
     .command('schema')
     .description('print the JSON Schema of the configuration, for editors')
-    .action(async () => {
-      const schema = await configSchema({ resolveFrom: import.meta.url });
-      process.stdout.write(`${JSON.stringify(schema, null, 2)}\n`);
-    });
+    .action(async () => done(await commands.schema()));
 
   addUserCommands(program, done);
   return program;
@@ -65,7 +66,7 @@ function addUserCommands(program: Command, done: (code: number) => void): void {
     .addOption(generate())
     .addOption(config())
     .addOption(file())
-    .action(async (name: string, options) => done(await addUser(name, options)));
+    .action(async (name: string, options) => done(await (await commands.user()).addUser(name, options)));
 
   user
     .command('passwd <name>')
@@ -73,14 +74,16 @@ function addUserCommands(program: Command, done: (code: number) => void): void {
     .addOption(generate())
     .addOption(config())
     .addOption(file())
-    .action(async (name: string, options) => done(await changePassword(name, options)));
+    .action(async (name: string, options) =>
+      done(await (await commands.user()).changePassword(name, options)),
+    );
 
   user
     .command('remove <name>')
     .description('remove a user')
     .addOption(config())
     .addOption(file())
-    .action(async (name: string, options) => done(await removeUser(name, options)));
+    .action(async (name: string, options) => done(await (await commands.user()).removeUser(name, options)));
 }
 
 /** Without a command it serves; a word that is no command is a mistake. */
@@ -103,8 +106,7 @@ async function main(): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    const known = error instanceof SessionError;
-    process.stderr.write(`error: ${known ? error.message : String((error as Error)?.stack ?? error)}\n`);
+    printError(error);
     return 1;
   }
 }

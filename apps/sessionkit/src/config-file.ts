@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { formatProblems, type Reading, readConfig } from '@sessionkit/compose';
+import { print } from './print.js';
 
 /** Looked for in the working folder when no other file is named. */
 export const DEFAULT_FILE = 'sessionkit.yaml';
@@ -34,8 +35,4 @@ export async function loadConfig(
   if (warnings.length > 0) warn(formatProblems(file, warnings, 'warning'));
   if (error !== undefined) print(error.message);
   return config;
-}
-
-export function print(text: string): void {
-  process.stderr.write(`${text}\n`);
 }

@@ -1,6 +1,7 @@
 import type { Environment, LogEntry, LogLevel } from '@sessionkit/session-core';
 import { processEnvironment } from '@sessionkit/session-core';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { Output } from './output.js';
 
 const LEVELS: Readonly<Record<LogLevel, number>> = {
   debug: 20,
@@ -10,10 +11,6 @@ const LEVELS: Readonly<Record<LogLevel, number>> = {
   error: 50,
 };
 
-/** More than this waiting for a reader who does not read is dropped rather than kept. */
-const MOST_WAITING = 16 * 1024 * 1024;
-const FLUSH_TIMEOUT = 1_000;
-
 /** The two logs of the program: what happens to it (stderr), and what was asked of it (stdout). */
 export interface Logs {
   /** Of the process, with its log going to stderr. */
@@ -22,17 +19,15 @@ export interface Logs {
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** One JSON line on stdout. */
   access(fields: Readonly<Record<string, unknown>>): void;
-  /** Waits until what was logged is written, at most a second. */
-  flush(): Promise<void>;
+  /** Waits until what was logged is written, at most a second. What is logged later is dropped. */
+  close(): Promise<void>;
 }
 
-/** Logs of the running process. A reader that goes away (EPIPE) ends the log and not the process. */
+/** Logs of the running process. */
 export function openLogs(): Logs {
-  // Written in the background: a slow reader of a log must not slow requests down.
-  const out = pino.destination({ dest: 1, sync: false, maxLength: MOST_WAITING });
-  const err = pino.destination({ dest: 2, sync: false, maxLength: MOST_WAITING });
-  const access = createLogger(out, false);
-  const logger = createLogger(process.stderr.isTTY ? forPeople(err) : err, true);
+  const out = new Output(1);
+  const err = new Output(2);
+  const logger = createLogger(process.stderr.isTTY ? forPeople(err) : err);
   const log: Logs['log'] = (level, message, fields = {}) => logger[level](fields, message);
   return {
     environment: {
@@ -40,14 +35,16 @@ export function openLogs(): Logs {
       log: ({ level, message, error, ...fields }: LogEntry) => log(level, message, { ...fields, err: error }),
     },
     log,
-    access: (fields) => access.info(fields),
-    flush: async () => {
-      await Promise.all([flushed(out), flushed(err)]);
+    access: (fields) => {
+      out.write(`${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`);
+    },
+    close: async () => {
+      await Promise.all([out.close(), err.close()]);
     },
   };
 }
 
-function createLogger(destination: DestinationStream, withLevel: boolean): Logger<LogLevel> {
+function createLogger(destination: DestinationStream): Logger<LogLevel> {
   return pino<LogLevel>(
     {
       base: null,
@@ -55,7 +52,7 @@ function createLogger(destination: DestinationStream, withLevel: boolean): Logge
       customLevels: LEVELS,
       useOnlyCustomLevels: true,
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => (withLevel ? { level: label } : {}) },
+      formatters: { level: (label) => ({ level: label }) },
     },
     destination,
   );
@@ -74,14 +71,4 @@ function forPeople(destination: DestinationStream): DestinationStream {
       destination.write(`${name}${msg}${err?.message === undefined ? '' : ` (${err.message})`}\n`);
     },
   };
-}
-
-function flushed(destination: ReturnType<typeof pino.destination>): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, FLUSH_TIMEOUT);
-    destination.flush(() => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
 }

@@ -1,6 +1,7 @@
 import { App } from './app.js';
-import { loadConfig, print } from './config-file.js';
+import { loadConfig } from './config-file.js';
 import { type Logs, openLogs } from './log.js';
+import { print, printError } from './print.js';
 
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
 
@@ -9,7 +10,7 @@ export async function serve(file: string | undefined): Promise<number> {
   const logs = openLogs();
   const config = await loadConfig(file, (text) => logs.log('warning', text));
   if (config === undefined) {
-    await logs.flush();
+    await logs.close();
     return 1;
   }
   if (config.listeners.length === 0 && config.admin === undefined) {
@@ -17,21 +18,18 @@ export async function serve(file: string | undefined): Promise<number> {
     return 1;
   }
   const end = new End(logs);
-  const starting = App.start(config, logs);
-  let code: number;
+  let code = 1;
   try {
-    const app = await starting;
+    const app = await App.start(config, logs);
     await end.asked;
     logs.log('info', `stopping: ${end.reason}`);
-    const well = await app.stop(end.now.signal);
-    code = well && !end.failed ? 0 : 1;
+    if ((await app.stop(end.now.signal)) && !end.failed) code = 0;
   } catch (error) {
-    logs.log('error', end.reason === undefined ? 'it could not start' : 'it could not stop cleanly', {
-      err: error,
-    });
-    code = 1;
+    // What is wrong before it listens is for people to read.
+    if (end.reason === undefined) printError(error);
+    else logs.log('error', 'it could not stop cleanly', { err: error });
   }
-  await logs.flush();
+  await logs.close();
   // A handle that somebody forgot must not keep a stopped gateway alive.
   process.exit(code);
 }

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createUsers, type Users } from '@sessionkit/admin-api';
-import { DEFAULT_FILE, loadConfig, print } from './config-file.js';
+import { DEFAULT_FILE, loadConfig } from './config-file.js';
 import { choosePassword } from './password.js';
+import { print } from './print.js';
 
 interface FileOptions {
   readonly config?: string | undefined;

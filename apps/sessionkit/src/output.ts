@@ -1,0 +1,40 @@
+import sonic from 'sonic-boom';
+
+/** More characters than these waiting for a reader who does not read are dropped rather than kept. */
+const MOST_WAITING = 16 * 1024 * 1024;
+const CLOSE_TIMEOUT = 1_000;
+
+/**
+ * Writes lines to stdout or stderr in the background: a slow reader of a log slows no request down, and one that has gone (EPIPE, ECONNRESET) ends the
+ * output and not the process.
+ */
+export class Output {
+  readonly #stream: InstanceType<typeof sonic.SonicBoom>;
+  #open = true;
+
+  constructor(fd: 1 | 2) {
+    this.#stream = new sonic.SonicBoom({ fd, sync: false, maxLength: MOST_WAITING });
+    this.#stream.on('error', () => {
+      this.#open = false;
+    });
+  }
+
+  write(line: string): void {
+    if (this.#open) this.#stream.write(line);
+  }
+
+  /** Waits until all is written, at most a second. What is written later is dropped. */
+  close(): Promise<void> {
+    if (!this.#open) return Promise.resolve();
+    this.#open = false;
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, CLOSE_TIMEOUT);
+      const done = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      this.#stream.once('close', done).once('error', done);
+      this.#stream.end();
+    });
+  }
+}
