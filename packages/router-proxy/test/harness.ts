@@ -16,7 +16,7 @@ import { cookie } from '@sessionkit/transport-cookie';
 import { onTestFinished } from 'vitest';
 import { type ProxyOptions, proxyRouter } from '../src/index.js';
 
-export const COOKIE = 'sid';
+const COOKIE = 'sid';
 export const ADMIN = `Basic ${Buffer.from('admin:mariadb').toString('base64')}`;
 
 export const carriers: CredentialCarriers = {
@@ -26,7 +26,7 @@ export const carriers: CredentialCarriers = {
   isAdminCredential: (value) => value === ADMIN,
 };
 
-export interface Gateway {
+interface Gateway {
   readonly port: number;
   readonly url: string;
   readonly manager: SessionManager;
@@ -119,7 +119,7 @@ export async function deadUrl(): Promise<string> {
   return `http://127.0.0.1:${port}`;
 }
 
-export async function listen(server: net.Server): Promise<number> {
+async function listen(server: net.Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => void server.close());
   return (server.address() as AddressInfo).port;

@@ -142,7 +142,8 @@ describe('streams', () => {
       let push: (text: string) => void = () => {};
       const url = await upstream((_request, response) => {
         response.writeHead(200, { 'Content-Type': 'text/event-stream', 'X-A': '\u00e9' });
-        response.flushHeaders();
+        // Not flushHeaders(), which writes the head as UTF-8.
+        response.write(Buffer.alloc(0));
         push = (text) => void response.write(text);
       });
       const { url: at } = await gateway([url], { session: { autoCreate } });
