@@ -57,7 +57,7 @@ export function clashOf({ sid, ip, start, stop }: RowNames): string | undefined 
   const used = new Set(ROW_MEMBERS);
   for (const name of [sid, ip, start, stop]) {
     if (name === undefined) continue;
-    if (used.has(name)) return `"${name}" already names another member of the row; choose another name`;
+    if (used.has(name)) return `"${name}" already names another member of the row: choose another name`;
     used.add(name);
   }
   return undefined;

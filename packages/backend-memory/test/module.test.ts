@@ -1,4 +1,4 @@
-import { type Change, CONTRACT_VERSION, type LogEntry } from '@sessionkit/session-core';
+import { ABILITIES, type Change, CONTRACT_VERSION, can, type LogEntry } from '@sessionkit/session-core';
 import { makeRecord, testEnvironment } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
 import { type MemoryOptions, memory } from '../src/index.js';
@@ -22,6 +22,11 @@ function create(section: object) {
 describe('the memory backend in a YAML file', () => {
   it('is a backend of this contract by the name of memory', () => {
     expect(module).toMatchObject({ contract: CONTRACT_VERSION, kind: 'backend', type: 'memory' });
+  });
+
+  it('says what the backend can', () => {
+    expect(module.abilities).toEqual(ABILITIES.filter((ability) => can(memory(), ability)));
+    expect(module.abilities).toHaveLength(6);
   });
 
   it('needs no more than its type', () => {

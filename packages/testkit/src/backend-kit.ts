@@ -48,7 +48,7 @@ export interface BackendCase {
 }
 
 /** A signal that never aborts. */
-const SIGNAL = new AbortController().signal;
+const SIGNAL: AbortSignal = new AbortController().signal;
 const NOTICE_WITHIN: Millis = 2_000;
 
 let runs = 0;
@@ -58,7 +58,7 @@ export class BackendKit {
   readonly a: Backend;
   readonly b: Backend;
   readonly opened: OpenBackend;
-  readonly signal = SIGNAL;
+  readonly signal: AbortSignal = SIGNAL;
   readonly environment: TestEnvironment;
   /** The time at which the case began. */
   readonly now: Millis;

@@ -16,7 +16,7 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
 /** Members to put in place of a backend's own; undefined takes one away. */
 export type Alteration = { [K in keyof Full]?: Full[K] | undefined };
 
-export const SIGNAL = new AbortController().signal;
+export const SIGNAL: AbortSignal = new AbortController().signal;
 
 /** `sound` with other members, for backends that wrap another one; a member given as undefined is taken away. */
 export function altered(sound: Backend, members: Alteration): Backend {
