@@ -1,19 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { ListenerConfig } from '@sessionkit/compose';
-import { type HttpSettings, nodeRequest, openVisit, redactUrl } from '@sessionkit/http-node';
-import {
-  type Router,
-  type Service,
-  SessionError,
-  type Visit,
-  type VisitRequest,
-} from '@sessionkit/session-core';
+import { type HttpSettings, openVisit } from '@sessionkit/http-node';
+import type { Router, Service } from '@sessionkit/session-core';
 import { Connections } from './connections.js';
+import { listenError } from './listen-error.js';
 import type { Logs } from './log.js';
 import { answerProblem, answerRefusal, gatewayProblem, refuseConnection } from './problems.js';
+import { Visited } from './visited.js';
 
 export interface ListenerParts {
   readonly config: ListenerConfig;
@@ -34,9 +29,6 @@ const SERVER_OPTIONS = {
   // Longer than the 60 s after which load balancers drop a connection, so that it is never us who drop one they are about to use.
   keepAliveTimeout: 65_000,
 };
-const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
-/** What a client gets to see is nothing; this is the usual number in logs. */
-const CLIENT_CLOSED = 499;
 
 /** One address and port, in front of one service. */
 export class Listener {
@@ -57,7 +49,7 @@ export class Listener {
       if (answering) socket.destroy();
       if (status === undefined) return;
       const { remoteAddress } = socket as Partial<Socket>;
-      this.#parts.logs.access({ listener: this.name, status, client: remoteAddress, error: error.code });
+      this.#log({ client: remoteAddress, status, error: error.code });
     });
   }
 
@@ -75,10 +67,7 @@ export class Listener {
   listen(): Promise<void> {
     const { name, address, port } = this.#parts.config;
     return new Promise((resolve, reject) => {
-      const fail = (cause: NodeJS.ErrnoException) => {
-        const why = whyNot(cause, address, port);
-        reject(new SessionError('CONFIG_INVALID', `listeners.${name}: ${why}`, { cause }));
-      };
+      const fail = (cause: NodeJS.ErrnoException) => reject(listenError(this.#parts.config, cause));
       this.#server.once('error', fail);
       this.#server.listen(port, address, () => {
         this.#server.off('error', fail);
@@ -109,13 +98,13 @@ export class Listener {
 
   #accept(request: IncomingMessage, response: ServerResponse): void {
     const begun = performance.now();
-    const view = nodeRequest(request, this.#parts.settings, isUpgrade(request));
-    const visited = new Visited(view, this.#requestId(request, view));
+    const visited = new Visited(request, this.#parts.settings);
     let bytes: number | undefined;
     let handled = false;
     const finish = () => {
       if (!handled || bytes === undefined) return;
-      this.#log(request, response, visited, bytes, performance.now() - begun);
+      const duration = performance.now() - begun;
+      this.#log(visited.line(request, response, { bytes, duration, redacted: this.#parts.redacted }));
       this.#active--;
       if (this.#active === 0) this.#idle?.();
     };
@@ -138,7 +127,7 @@ export class Listener {
     if (view.upgrade) return this.#refuseUpgrade(response, visited);
     const visit = await openVisit(service, request, response, settings);
     if (visit === undefined) return;
-    visited.visit = visit;
+    visited.open(visit);
     await router.handle({
       request,
       response,
@@ -173,89 +162,8 @@ export class Listener {
     else answerRefusal(response, refusal);
   }
 
-  #requestId(request: IncomingMessage, view: VisitRequest): string {
-    const { trust } = this.#parts.settings;
-    if (trust?.(request.socket.remoteAddress ?? '', 0)) {
-      const given = view.header('x-request-id');
-      if (given !== undefined && REQUEST_ID.test(given)) return given;
-    }
-    return randomUUID();
-  }
-
-  #log(
-    request: IncomingMessage,
-    response: ServerResponse,
-    visited: Visited,
-    bytes: number,
-    duration: number,
-  ): void {
-    const { logs, redacted, service } = this.#parts;
-    const aborted = !response.writableFinished;
-    const begun = bytes > 0;
-    logs.access({
-      request: visited.requestId,
-      listener: this.name,
-      service: service.name,
-      client: visited.client,
-      method: request.method,
-      url: redactUrl(request.url ?? '', redacted),
-      status: begun || !aborted ? response.statusCode : CLIENT_CLOSED,
-      ...(aborted ? { aborted } : {}),
-      bytes,
-      duration: Math.round(duration * 10) / 10,
-      ...visited.session(),
-      server: visited.server,
-    });
-  }
-}
-
-/** What is known of a request, for its router and its line in the access log. */
-class Visited {
-  readonly view: VisitRequest;
-  readonly requestId: string;
-  readonly client: string;
-  visit: Visit | undefined;
-  server: string | undefined;
-
-  constructor(view: VisitRequest, requestId: string) {
-    this.view = view;
-    this.requestId = requestId;
-    // Asked for now: a connection that is gone no longer tells.
-    this.client = view.client().ip;
-  }
-
-  /** A session that was never stored is none. */
-  session(): { readonly session?: string; readonly user?: string } {
-    const session = this.visit?.session;
-    if (session?.id === undefined || session.isNew) return {};
-    return session.user === undefined ? { session: session.id } : { session: session.id, user: session.user };
-  }
-}
-
-/** A request to switch protocols. HTTP/2 in the clear is only an offer, which Java's client makes with every first request. */
-function isUpgrade(request: IncomingMessage): boolean {
-  const { rawHeaders } = request;
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i];
-    if (name?.length !== 7 || name.toLowerCase() !== 'upgrade') continue;
-    if (rawHeaders[i + 1]?.trim().toLowerCase() === 'h2c') continue;
-    return /(?:^|[,\s])upgrade(?:$|[,\s])/i.test(request.headers.connection ?? '');
-  }
-  return false;
-}
-
-function whyNot({ code, message }: NodeJS.ErrnoException, address: string, port: number): string {
-  switch (code) {
-    case 'EADDRINUSE':
-      return `port ${port} on ${address} is taken by another program. Stop that one, or choose another port (0 takes any free one).`;
-    case 'EACCES':
-      return `port ${port} on ${address} needs privileges that this process lacks. Choose a port from 1024.`;
-    case 'EADDRNOTAVAIL':
-      return `this machine has no address ${address}. Choose one that it has, or 0.0.0.0 for all of them.`;
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-      return `the host name ${address} has no address. Correct it, or give an IP address.`;
-    default:
-      return `cannot listen on port ${port} of ${address}: ${message}`;
+  #log(line: Readonly<Record<string, unknown>>): void {
+    const { logs, service } = this.#parts;
+    logs.access({ listener: this.name, service: service.name, ...line });
   }
 }

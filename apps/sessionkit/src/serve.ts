@@ -19,14 +19,15 @@ export async function serve(file: string | undefined): Promise<number> {
   }
   const end = new End(logs);
   let code = 1;
+  let app: App | undefined;
   try {
-    const app = await App.start(config, logs);
+    app = await App.start(config, logs);
     await end.asked;
     logs.log('info', `stopping: ${end.reason}`);
     if ((await app.stop(end.now.signal)) && !end.failed) code = 0;
   } catch (error) {
     // What is wrong before it listens is for people to read.
-    if (end.reason === undefined) printError(error);
+    if (app === undefined) printError(error);
     else logs.log('error', 'it could not stop cleanly', { err: error });
   }
   await logs.close();
