@@ -1,6 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+import { watchLogs } from './tests/watch/src/instrument.js';
 
 const source = '@sessionkit/source';
 const usual = ['module', 'node', 'development|production'];
@@ -8,18 +9,24 @@ const usual = ['module', 'node', 'development|production'];
 /** These projects see the built packages, as a user does; all others see the sources and need no build. */
 const onBuilt = new Set(['e2e']);
 
+/** `npm test` looks for every issued secret in all that the tests let out; the folder's README says how. */
+const watched = Boolean(process.env.SESSIONKIT_REPORT_DIR);
+const watch = join(import.meta.dirname, 'tests', 'watch', 'src', 'setup.mjs');
+
 const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 'tests'].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group))
     .filter((name) => existsSync(join(import.meta.dirname, group, name, 'package.json')))
     .map((name) => {
       const conditions = onBuilt.has(name) ? usual : [source, ...usual];
       return {
+        plugins: watched ? [watchLogs()] : [],
         resolve: { conditions },
         ssr: { resolve: { conditions } },
         test: {
           name,
           root: join(import.meta.dirname, group, name),
           include: ['**/*.test.ts'],
+          setupFiles: watched ? [watch] : [],
           exclude: ['**/node_modules/**', '**/dist/**'],
           server: { deps: { external: [/\/dist\//] } },
         },

@@ -4,10 +4,19 @@
 //   npm test -- backend-memory -t "never goes back"     anything else goes to vitest
 // A suite that has something to tell (`kit: …`, `secrets: …`) appends lines to $SESSIONKIT_REPORT_DIR/summary.txt; they
 // are printed before the last line.
-import { createWriteStream, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs';
 import { availableParallelism, homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
+import { search, verdict } from '../tests/watch/src/search.mjs';
 import { runChild } from './child.mjs';
 import { publishable, root, workspaces } from './workspaces.mjs';
 
@@ -157,14 +166,23 @@ async function runVitest() {
   }
 }
 
+/** Every secret that a test run issued, looked for in all that it let out. Counts as one test. */
+function searchForSecrets() {
+  const { lines, ok } = verdict(search(reports), args.length === 0);
+  if (ok) passed++;
+  else failed++;
+  appendFileSync(summary, `${lines.join('\n')}\n`);
+}
+
+const summary = join(reports, 'summary.txt');
 if (args.length === 0) await runChecks();
 if (!checksOnly && !stopped) await runVitest();
+if (!checksOnly && !stopped) searchForSecrets();
 if (stopped) {
   out(`stopped by ${stopped}\n`);
   failed++;
 }
 
-const summary = join(reports, 'summary.txt');
 if (existsSync(summary)) out(`${readFileSync(summary, 'utf8').trimEnd()}\n`);
 out(`${passed} passed, ${failed} failed\n`);
 if (file) await new Promise((resolve) => file.end(resolve));

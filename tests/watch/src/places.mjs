@@ -1,0 +1,70 @@
+// The places where a credential may be: where it is handed out, where its owner presents it, and the line with the password of
+// the first admin. Everything else is a leak.
+
+const START_LINE =
+  /[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP\/1\.[01](?=\r?\n|$)|HTTP\/1\.[01] [1-5]\d\d(?=[ \r\n])/g;
+const PARAMETER = /[?&][^=&\s]+=$/;
+const PRESENTED = /^(?:cookie|authorization)$/i;
+const HANDED_OUT = /^(?:set-cookie|session-token|authorization)$/i;
+/** How far before a hit the head of its message may begin. */
+const FAR = 64 * 1024;
+
+/** Whether the secret that was found at `at` may be there. */
+export function isAllowed(kind, who, bytes, { at, length, what }) {
+  switch (kind) {
+    case 'request':
+      return isPresented(bytes, at);
+    case 'response':
+      return what === 'session' && HANDED_OUT.test(fieldAt(bytes, at)?.name ?? '');
+    case 'output':
+      return what === 'password'
+        ? isPasswordLine(lineAt(bytes, at, length))
+        : isPrintedByCurl(who, lineAt(bytes, at, length));
+    default:
+      return false;
+  }
+}
+
+function isPresented(bytes, at) {
+  const field = fieldAt(bytes, at);
+  if (field === undefined) return false;
+  if (field.name !== '') return PRESENTED.test(field.name);
+  // The value of a query parameter; a session's secret stands behind its id.
+  return PARAMETER.test(field.before.replace(/s[0-7][0-9a-z]{25}\.$/, ''));
+}
+
+/** The field of the head in which `at` lies, its name empty in the start line; undefined in a body. */
+function fieldAt(bytes, at) {
+  const before = bytes.toString('latin1', Math.max(0, at - FAR), at);
+  const lineStart = before.lastIndexOf('\n') + 1;
+  const line = before.slice(lineStart);
+  // A request line may follow the body before it without a line end.
+  if (/[A-Z] \S*$/.test(line)) {
+    const end = bytes.indexOf('\n', at);
+    const rest = bytes.toString('latin1', at, end < 0 ? bytes.length : end);
+    if (/ HTTP\/1\.[01]\r?$/.test(rest)) return { name: '', before: line };
+  }
+  let head = -1;
+  for (const start of before.matchAll(START_LINE)) head = start.index;
+  if (head < 0 || /\n\r?\n/.test(before.slice(head))) return undefined;
+  return { name: line.slice(0, Math.max(0, line.indexOf(':'))), before: line };
+}
+
+function lineAt(bytes, at, length) {
+  const start = bytes.lastIndexOf(10, at) + 1;
+  const end = bytes.indexOf(10, at + length);
+  return bytes.toString('latin1', start, end < 0 ? bytes.length : end);
+}
+
+/** The line that shows the first admin's password, once, and the lines with `-u` that use it. Never a line of a JSON log. */
+function isPasswordLine(line) {
+  return (
+    !line.trimStart().startsWith('{') &&
+    /\bcurl\b.* -u '?[^\s:]+:|\bpassword\b|^\s*admin\s+\S+\s*$/i.test(line)
+  );
+}
+
+/** `curl -i` shows what it was handed. */
+function isPrintedByCurl(who, line) {
+  return /^(?:curl|sh|bash)\b/.test(who) && /^(?:< )?(?:set-cookie|session-token): /i.test(line);
+}

@@ -1,0 +1,56 @@
+// vitest runs this before each test file. It watches the process of the tests, and what only that process can see: which test
+// runs, what is printed through vitest's console, what a store is given and what goes to a log that a test has handed in.
+import { format, inspect } from 'node:util';
+import { memory } from '@sessionkit/backend-memory';
+import { afterAll, beforeEach, expect } from 'vitest';
+import { captureFolder, flush, openStream, setLabel } from './sink.mjs';
+import './preload.mjs';
+
+/** Some tests fill a store: what one test stores beyond this is left out. */
+const MOST_STORED = 1024 * 1024;
+
+if (captureFolder() !== undefined) {
+  let stored = 0;
+  const { testPath = '' } = expect.getState();
+  const file = testPath.split(/[\\/]/).slice(-4).join('/');
+  setLabel(file);
+  beforeEach(({ task }) => {
+    setLabel(`${file} > ${task.name}`);
+    stored = 0;
+  });
+  afterAll(flush);
+
+  const print = openStream('output', 'console');
+  for (const name of ['debug', 'error', 'info', 'log', 'warn']) {
+    const original = console[name];
+    console[name] = (...args) => {
+      print(`${format(...args)}\n`);
+      original(...args);
+    };
+  }
+
+  const store = openStream('store', 'memory');
+  const sample = memory();
+  const backend = Object.getPrototypeOf(sample);
+  await sample.close();
+  for (const name of ['append', 'claim', 'end', 'save']) {
+    const original = backend[name];
+    backend[name] = function (...args) {
+      if (stored < MOST_STORED) {
+        const text = `${name} ${JSON.stringify(args[0])}\n`;
+        stored += text.length;
+        store(text);
+      }
+      return Reflect.apply(original, this, args);
+    };
+  }
+
+  // Called by the sources as `instrument.ts` has changed them.
+  const log = openStream('log', 'process log');
+  globalThis.watchedLog = (environment) => ({
+    log: (entry) => {
+      log(`${inspect(entry, { depth: 8, breakLength: Number.POSITIVE_INFINITY })}\n`);
+      environment.log(entry);
+    },
+  });
+}
