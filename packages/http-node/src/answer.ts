@@ -51,6 +51,8 @@ export class Answer {
   readonly #response: ServerResponse;
   readonly #settings: HttpSettings;
   #hold: Hold | undefined;
+  /** The head had gone out before anything was to be stored. */
+  #late = false;
 
   constructor(visit: Visit, request: IncomingMessage, response: ServerResponse, settings: HttpSettings) {
     this.visit = visit;
@@ -65,11 +67,12 @@ export class Answer {
     else {
       if (visit.headers.length > 0) setFields(response, visit.headers);
       visit.onPending = () => this.#install();
-      visit.headSent = () => this.#hold === undefined && response.headersSent;
+      visit.headSent = () => this.#late || (this.#hold === undefined && response.headersSent);
     }
   }
 
   #install(): void {
+    this.#late ||= this.#hold === undefined && this.#response.headersSent;
     this.#hold ??= new Hold(this.visit, this.#request, this.#response, this.#settings);
   }
 

@@ -19,7 +19,7 @@ export function targetOf(request: IncomingMessage): Target {
   let text = sentUrl(request);
   let authority: string | undefined;
   if (text.charCodeAt(0) !== 47) {
-    const absolute = /^https?:\/\/([^/?#]*)/i.exec(text);
+    const absolute = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i.exec(text);
     if (absolute !== null) {
       authority = absolute[1];
       text = text.slice(absolute[0].length);

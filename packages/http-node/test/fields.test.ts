@@ -57,7 +57,7 @@ describe('fields', () => {
         if (request.url === '/set') session.set('n', 1);
         response.setHeader('Set-Cookie', 'own=1');
         if (request.url === '/list')
-          response.writeHead(200, ['Set-Cookie', 'b=2', 'Cache-Control', 'public']);
+          response.writeHead(200, ['Set-Cookie', 'b=2', 'Cache-Control', 'max-age=60']);
         response.end();
       }),
     );

@@ -1,30 +1,114 @@
 import type { Token } from './id.js';
 import { deadFrom, type SessionRecord } from './record.js';
 import type { VisitRequest } from './service.js';
+import type { Settings } from './settings.js';
+import type { Store } from './store.js';
 import type { HeaderField, Transport } from './transport.js';
-import type { ServiceParts } from './visit.js';
 
-/** Fields that hand `token` out, or renew what the client holds. */
-export function issueFields(
-  { settings, store }: ServiceParts,
-  request: VisitRequest,
-  transport: Transport,
-  token: Token,
-  record: SessionRecord,
-): readonly HeaderField[] {
-  const now = store?.now() ?? record.seenAt;
-  const left = Math.max(1, Math.floor((deadFrom({ ...record, seenAt: now }) - now) / 1000));
-  return uncached(settings.vary, transport.issue(token, left, request));
+/** A token that is to go out. */
+interface Issue {
+  readonly token: Token;
+  /** Hash of its secret; asked for once more before it goes out, when a login may have come in between. */
+  readonly confirm: string | undefined;
+}
+
+/** What the answer of a visit says about tokens. */
+export class VisitAnswer {
+  /** That carried the token. */
+  transport: Transport | undefined;
+  /** That carried a token which opened nothing: a login answers the same way. */
+  refused: Transport | undefined;
+  /** Known when the visit was opened: a dead token that is taken back. */
+  headers: readonly HeaderField[] = [];
+  /** Said beside a token that goes out. */
+  notes: readonly HeaderField[] = [];
+  #issue: Issue | undefined;
+  #renewal: Issue | undefined;
+  #cleared = false;
+  readonly #settings: Settings;
+  readonly #request: VisitRequest;
+
+  constructor(settings: Settings, request: VisitRequest) {
+    this.#settings = settings;
+    this.#request = request;
+  }
+
+  get pending(): boolean {
+    return this.#issue !== undefined || this.#renewal !== undefined || this.#cleared;
+  }
+
+  /** Hands `token` out. */
+  issue(token: Token, confirm?: string): void {
+    this.#issue = { token, confirm };
+    this.#renewal = undefined;
+    this.#cleared = false;
+  }
+
+  /** Hands out the token that the client has, with a later end. */
+  renew(token: Token, confirm: string): void {
+    this.#renewal = { token, confirm };
+  }
+
+  /** Takes the token from the client that has it. */
+  clear(): void {
+    this.#issue = undefined;
+    this.#renewal = undefined;
+    this.#cleared = this.transport !== undefined;
+  }
+
+  /** Nothing is said about tokens. */
+  hush(): void {
+    this.#issue = undefined;
+    this.#renewal = undefined;
+  }
+
+  /** The fields for the head; after it nothing is pending any more. */
+  async take(
+    store: Store | undefined,
+    record: SessionRecord | undefined,
+    shared: boolean,
+  ): Promise<readonly HeaderField[]> {
+    const issue = this.#issue ?? (shared ? undefined : this.#renewal);
+    const cleared = this.#cleared;
+    this.hush();
+    this.#cleared = false;
+    const transport = this.transport ?? this.refused ?? this.#settings.transports[0];
+    if (transport === undefined) return [];
+    if (issue !== undefined && record !== undefined && store !== undefined) {
+      const current = issue.confirm === undefined || (await isCurrent(store, record, issue.confirm));
+      return current ? [...this.#issued(store, transport, issue.token, record), ...this.notes] : this.headers;
+    }
+    return cleared ? clearFields(this.#settings, this.#request, transport) : this.headers;
+  }
+
+  #issued(store: Store, transport: Transport, token: Token, record: SessionRecord): readonly HeaderField[] {
+    const now = store.now();
+    const left = Math.max(1, Math.floor((deadFrom({ ...record, seenAt: now }) - now) / 1000));
+    return uncached(this.#settings.vary, transport.issue(token, left, this.#request));
+  }
 }
 
 /** Fields that take the dead token back; none when the client itself keeps it. */
 export function clearFields(
-  { settings }: ServiceParts,
+  { vary }: Settings,
   request: VisitRequest,
   transport: Transport,
 ): readonly HeaderField[] {
   const fields = transport.clear(request);
-  return fields.length === 0 ? fields : uncached(settings.vary, fields);
+  return fields.length === 0 ? fields : uncached(vary, fields);
+}
+
+/**
+ * Whether the secret is still the session's: an answer that was begun before a login must not overwrite the token of the login's. When the store does
+ * not say, nothing goes out; the client keeps what it has, which still opens.
+ */
+async function isCurrent(store: Store, record: SessionRecord, hash: string): Promise<boolean> {
+  try {
+    const stored = await store.load(record.id);
+    return stored !== undefined && stored.ended === undefined && stored.secretHash === hash;
+  } catch {
+    return false;
+  }
 }
 
 /** No cache may keep an answer that carries a token. */

@@ -45,15 +45,15 @@ export interface Ending {
  * 1. Version n is stored only over n-1, and version 1 only over nothing. `save` is the one verb for both: an upsert, a SET
  *    without a condition or a refill of a cache would bring ended sessions back.
  * 2. A save whose write id (the last of `record.writes`) is among the stored record's `writes` answers true and stores
- *    nothing: the reply to the first one was lost on the way.
+ *    nothing, also after the session has ended: the reply to the first one was lost on the way.
  * 3. Ended is ended. `end` takes the data away and keeps the rest with `ended` set until `keepUntil`; after it has answered no save, touch
  *    or journal entry makes the session alive again.
  * 4. A touch moves `seenAt` only, and only forward. A save stores the larger of its own `seenAt` and the stored one.
- *    `killAt` never moves later.
+ *    `killAt` never moves later and is never cleared: a save stores the smaller one.
  * 5. Expected outcomes are values. A fault is a `SessionError` with code `BACKEND_DOWN` (could not be reached), `BACKEND_FAILED` (refused or broke),
  *    `BACKEND_FULL`, `BACKEND_CLOSED` (after `close`), `RECORD_CORRUPT` or `RECORD_TOO_LARGE`, with its cause. It never becomes "not found".
- * 6. When `signal` aborts, the caller has stopped waiting: a write that has not reached the store yet must not be sent.
- *    Drivers must not queue or resend by themselves.
+ * 6. When `signal` aborts, the caller has stopped waiting: a write that has not reached the store yet must not be sent, and the call rejects with
+ *    `BACKEND_DOWN` or `BACKEND_FAILED`. Drivers must not queue or resend by themselves.
  * 7. Members that are not understood (`extra`) survive; the order of `writes` and the exact text of `data` too.
  */
 export interface Backend {
@@ -156,7 +156,7 @@ export interface UserSlots {
   /**
    * Takes a place for `id` among its user's sessions. Answers who must end: with `oldest` those that began first; with `refuse` and no place
    * left it adds nothing and answers `[claim.id]`. Places of sessions that are gone, ended, dead at `claim.at` or no longer this user's are free; a claim
-   * without a record lapses after 60 s. Claiming a place one already has changes nothing.
+   * without a record, or whose record is still anonymous, lapses after 60 s. Claiming a place one already has changes nothing.
    */
   claim(claim: Claim, signal: AbortSignal): Promise<readonly SessionId[]>;
 }
@@ -197,7 +197,7 @@ export const JOURNAL_MAX_BYTES = 65_536;
 export interface Journal {
   /** Adds to living records only; entries of others are dropped without a fault. */
   append(batch: JournalBatch, signal: AbortSignal): Promise<void>;
-  /** Entries of each id, oldest first; an empty list for one that is not there. */
+  /** Entries of each id, ordered by `at`, in the order of their arrival among equals; an empty list for one that is not there. */
   read(ids: readonly SessionId[], signal: AbortSignal): Promise<readonly (readonly JournalEntry[])[]>;
 }
 

@@ -66,9 +66,9 @@ export function withData(
   for (const change of changes) data = applyChange(data, change);
   if (data === before) return record;
   // Cheap first: a string of n characters has at most 3 n bytes.
-  if (data.length * 3 > maxData && data.length > before.length) {
+  if (data.length * 3 > maxData) {
     const bytes = Buffer.byteLength(data);
-    if (bytes > maxData) {
+    if (bytes > maxData && bytes > Buffer.byteLength(before)) {
       throw new SessionError(
         'RECORD_TOO_LARGE',
         `the data of the session would have ${bytes} bytes; max_data is ${maxData}`,
@@ -111,8 +111,8 @@ export function withRotation(
   secretHash: string,
   now: Millis,
 ): SessionRecord | 'unchanged' | 'waiting' {
-  const { prior } = record;
-  if (prior?.kind === 'superseded' && now < record.secretAt + HUSH) return 'waiting';
+  const { prior, authenticatedAt } = record;
+  if (authenticatedAt !== undefined && now < authenticatedAt + HUSH) return 'waiting';
   if (prior?.kind === 'rotated' && prior.until === undefined) {
     if (now < record.secretAt + HUSH) return 'unchanged';
     return { ...record, secretHash, secretAt: now };

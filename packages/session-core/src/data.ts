@@ -28,11 +28,7 @@ export function nameProblem(name: unknown): string | undefined {
   if (typeof name !== 'string') return 'must be a string';
   if (name.length === 0) return 'must not be empty';
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) return `must be at most ${MAX_NAME_BYTES} bytes`;
-  // Codes are compared because a control range in a regular expression reads worse.
-  for (let i = 0; i < name.length; i++) {
-    const code = name.charCodeAt(i);
-    if (code < 32 || code === 127) return 'must not contain control characters';
-  }
+  if (/\p{Cc}/u.test(name)) return 'must not contain control characters';
   if (name === '__proto__') return 'must not be __proto__';
   if (/\p{Surrogate}/u.test(name)) return 'must be well-formed Unicode';
   return undefined;
@@ -45,6 +41,9 @@ export function checkName(what: string, name: unknown): asserts name is string {
 
 /** JSON text of a value. @throws SessionError `INVALID_VALUE` when JSON can't hold it or a key of it is `__proto__`. */
 export function toJson(key: string, value: unknown): string {
+  if (isThenable(value)) {
+    throw new SessionError('INVALID_VALUE', `the value of "${key}" is a promise; await it first`);
+  }
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
@@ -64,6 +63,7 @@ export function toJson(key: string, value: unknown): string {
   return json;
 }
 
+/** The value of JSON text, frozen through and through; its objects have no prototype. */
 export function parseFrozen(json: string): unknown {
   return deepFreeze(JSON.parse(json));
 }
@@ -147,8 +147,13 @@ function isPlainObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+function isThenable(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
 function deepFreeze(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   for (const member of Object.values(value)) deepFreeze(member);
+  if (!Array.isArray(value)) Object.setPrototypeOf(value, null);
   return Object.freeze(value);
 }

@@ -42,7 +42,7 @@ export class Deadlines {
       };
       this.#line.push(entry);
       this.#timer ??= this.#start();
-      verb(controller.signal).then(
+      started(verb, controller.signal).then(
         (value) => {
           entry.open = false;
           resolve(value);
@@ -79,4 +79,9 @@ export class Deadlines {
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** A verb that throws at once fails like one that rejects. */
+async function started<T>(verb: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  return verb(signal);
 }

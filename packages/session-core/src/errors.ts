@@ -1,5 +1,7 @@
 import { type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './lists.js';
 
+const BRAND: unique symbol = Symbol.for('sessionkit.SessionError');
+
 /**
  * A fault: something that should not have happened. Expected outcomes ("no such session", "lost the race") are values.
  *
@@ -7,6 +9,12 @@ import { type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './l
  * for "not found": a store that is down must not look like "nobody is logged in".
  */
 export class SessionError extends Error {
+  /** Two copies of this package in one process (ESM and CommonJS) know each other's faults. */
+  static override [Symbol.hasInstance](value: unknown): value is SessionError {
+    return typeof value === 'object' && value !== null && BRAND in value;
+  }
+
+  readonly [BRAND] = true;
   override readonly name = 'SessionError';
   readonly code: FaultCode;
   readonly retryable: boolean;

@@ -9,7 +9,7 @@ export interface Intent {
   readonly base: SessionRecord;
   /** Refused when a login or logout came in between. Operators' changes hold over any epoch. */
   readonly bound: boolean;
-  /** Nothing is combined behind it: a login or a rotation. */
+  /** Saved alone, nothing combined with it: a login or a rotation. */
   readonly closes: boolean;
   /** The record with the change; the same one when there is nothing to change. May run again. Throwing fails this intent alone. */
   apply(record: SessionRecord, now: Millis): SessionRecord;
@@ -86,7 +86,8 @@ export class Lanes {
   async #run(id: SessionId, lane: Lane): Promise<void> {
     while (lane.waiting.length > 0) {
       const closing = lane.waiting.findIndex(({ intent }) => intent.closes);
-      const batch = lane.waiting.splice(0, closing < 0 ? lane.waiting.length : closing + 1);
+      // A login or rotation is saved alone: what was asked for before it must not be settled with a record that is another user's.
+      const batch = lane.waiting.splice(0, closing < 0 ? lane.waiting.length : Math.max(closing, 1));
       try {
         await this.#commit(lane, batch);
       } catch (error) {

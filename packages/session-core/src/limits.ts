@@ -9,11 +9,17 @@ const PRIVATE =
 
 /** The part of an address that stands for one client: IPv4 whole, IPv6 its /64, which one client has for itself. */
 export function clientKey(ip: string): string {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(ip);
-  if (mapped?.[1] !== undefined) return mapped[1];
   if (!isIPv6(ip)) return ip;
   // A URL writes an address in its shortest form.
   const { hostname } = new URL(`http://[${ip.replace(/%.*$/, '')}]`);
+  const embedded = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname);
+  if (embedded !== null) {
+    const bytes = [embedded[1], embedded[2]].flatMap((group) => {
+      const number = Number.parseInt(group ?? '0', 16);
+      return [number >> 8, number & 255];
+    });
+    return bytes.join('.');
+  }
   const [head = '', tail] = hostname.slice(1, -1).split('::');
   const front = head.split(':').filter(Boolean);
   const back = (tail ?? '').split(':').filter(Boolean);
@@ -26,7 +32,7 @@ export class Limits {
   readonly #options: LimitOptions;
   readonly #environment: Environment;
   readonly #service: string;
-  #counts = new Map<string, { creations: number; failedTokens: number }>();
+  readonly #counts = { creations: new Map<string, number>(), failedTokens: new Map<string, number>() };
   #since: Millis;
   #warned = false;
 
@@ -39,29 +45,32 @@ export class Limits {
 
   /** Seconds to wait when the client is over a limit; undefined when it may go on. */
   over(request: VisitRequest, what: keyof LimitOptions): number | undefined {
-    const key = this.#key(request);
-    if (key === undefined) return undefined;
+    const counts = this.#counts[what];
+    // Nearly always so for refused tokens: nothing to look up.
+    if (counts.size === 0) return undefined;
     const now = this.#environment.now();
     if (now - this.#since >= WINDOW || now < this.#since) {
-      this.#counts = new Map();
+      for (const each of Object.values(this.#counts)) each.clear();
       this.#since = now;
+      return undefined;
     }
-    const count = this.#counts.get(key)?.[what] ?? 0;
-    if (count < this.#options[what]) return undefined;
+    const key = this.#key(request);
+    if (key === undefined || (counts.get(key) ?? 0) < this.#options[what]) return undefined;
     return Math.max(1, Math.ceil((this.#since + WINDOW - now) / 1000));
   }
 
   count(request: VisitRequest, what: keyof LimitOptions): void {
     const key = this.#key(request);
     if (key === undefined) return;
-    let counts = this.#counts.get(key);
-    if (counts === undefined) {
-      // So many addresses within a minute are an attack; forgetting the counts keeps memory bounded.
-      if (this.#counts.size >= MAX_ADDRESSES) this.#counts = new Map();
-      counts = { creations: 0, failedTokens: 0 };
-      this.#counts.set(key, counts);
-    }
-    counts[what] += 1;
+    const counts = this.#counts[what];
+    if (counts.size === 0 && this.#isEmpty()) this.#since = this.#environment.now();
+    // So many addresses within a minute are an attack; forgetting the counts keeps memory bounded.
+    if (counts.size >= MAX_ADDRESSES) counts.clear();
+    counts.set(key, (counts.get(key) ?? 0) + 1);
+  }
+
+  #isEmpty(): boolean {
+    return Object.values(this.#counts).every(({ size }) => size === 0);
   }
 
   #key(request: VisitRequest): string | undefined {

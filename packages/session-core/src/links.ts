@@ -7,11 +7,8 @@ import { causeOfDeath, type SessionRecord } from './record.js';
 /** A hold on a session that wants to know when it is over. */
 export class Link {
   readonly #controller = new AbortController();
-  record: SessionRecord;
-
-  constructor(record: SessionRecord) {
-    this.record = record;
-  }
+  /** As its visit knows it; undefined while there is no stored session. */
+  record: SessionRecord | undefined;
 
   get signal(): AbortSignal {
     return this.#controller.signal;
@@ -42,32 +39,36 @@ export class Links {
   record(id: SessionId): SessionRecord | undefined {
     let newest: SessionRecord | undefined;
     for (const link of this.#held.get(id) ?? []) {
-      if (newest === undefined || link.record.version > newest.version) newest = link.record;
+      const { record } = link;
+      if (record !== undefined && (newest === undefined || record.version > newest.version)) newest = record;
     }
     return newest;
   }
 
-  add(link: Link): void {
-    const links = this.#held.get(link.record.id);
-    if (links === undefined) this.#held.set(link.record.id, new Set([link]));
+  /** From now on the link holds the session of `record`, and no other. */
+  attach(link: Link, record: SessionRecord): void {
+    if (link.record?.id !== record.id) this.remove(link);
+    link.record = record;
+    const links = this.#held.get(record.id);
+    if (links === undefined) this.#held.set(record.id, new Set([link]));
     else links.add(link);
   }
 
   remove(link: Link): void {
-    const links = this.#held.get(link.record.id);
+    if (link.record === undefined) return;
+    const { id } = link.record;
+    const links = this.#held.get(id);
     if (links === undefined) return;
     links.delete(link);
-    if (links.size === 0) this.#held.delete(link.record.id);
+    if (links.size === 0) this.#held.delete(id);
   }
 
-  /** The session is over: everybody who holds it is told, but for `except`. */
-  ended(id: SessionId, cause: EndCause, except?: Link): void {
+  /** The session is over: everybody who holds it is told. */
+  ended(id: SessionId, cause: EndCause): void {
     const links = this.#held.get(id);
     if (links === undefined) return;
     this.#held.delete(id);
-    for (const link of links) {
-      if (link !== except) link.abort(cause);
-    }
+    for (const link of links) link.abort(cause);
   }
 
   /**
@@ -85,10 +86,11 @@ export class Links {
       return record.ended === undefined ? cause : undefined;
     }
     for (const link of this.#held.get(id) ?? []) {
-      if (link.record.epoch < record.epoch) {
+      const known = link.record;
+      if (known === undefined || known.epoch < record.epoch) {
         this.remove(link);
         link.abort('replaced');
-      } else if (link.record.version < record.version) {
+      } else if (known.version < record.version) {
         link.record = record;
       }
     }

@@ -1,24 +1,22 @@
-import { clearFields, issueFields } from './answer.js';
+import { clearFields } from './answer.js';
 import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isUnsafe } from './cross-site.js';
 import type { Environment, Millis } from './environment.js';
-import { hashSecret, toToken } from './id.js';
+import { toSessionError } from './errors.js';
+import { type Credential, toToken } from './id.js';
 import { Limits } from './limits.js';
-import { choose, isFromTheFuture, judge, type Presented, readRequest, type Verdict } from './opening.js';
+import type { ClientCode } from './lists.js';
+import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
+import type { Plan, ServiceParts } from './parts.js';
+import type { Demand } from './paths.js';
 import type { SessionRecord } from './record.js';
 import { missing, refusal } from './refusal.js';
 import { Rotations } from './rotations.js';
-import type { Service, ServiceOptions, SessionMode, Visit, VisitRequest } from './service.js';
+import type { Service, ServiceOptions, Visit, VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
 import type { Transport } from './transport.js';
-import { OpenVisit, type Plan, type ServiceParts } from './visit.js';
-
-/** What a path asks of a request. */
-interface Demand {
-  readonly mode: SessionMode;
-  readonly loginUrl: string | undefined;
-}
+import { OpenVisit } from './visit.js';
 
 export class LiveService implements Service {
   readonly name: string;
@@ -52,43 +50,58 @@ export class LiveService implements Service {
 
   open(request: VisitRequest): Promise<Visit> {
     const { store, settings } = this;
-    const rule = settings.rules.find(request.path);
-    const demand: Demand = {
-      mode: rule?.session ?? settings.mode,
-      loginUrl: rule?.loginUrl ?? settings.loginUrl,
-    };
+    const demand = settings.rules.demand(request.path);
     if (store === undefined || demand.mode === 'none' || isPreflight(request)) {
-      return Promise.resolve(new OpenVisit(this.#parts, request, 'never'));
+      return Promise.resolve(new OpenVisit(this.#parts, request, store === undefined ? 'never' : 'none'));
     }
     const reading = readRequest(settings.transports, request);
     if (reading.kind === 'ambiguous') return Promise.resolve(this.#refused(request, 'bad_request'));
-    if (reading.kind === 'nothing')
-      return Promise.resolve(this.#without(request, demand, this.#plan(request)));
+    const plan = this.#plan(request);
+    if (reading.kind === 'nothing' && plan === 'never') {
+      return Promise.resolve(this.#without(request, demand, plan));
+    }
+    const { starting } = store;
+    const opening =
+      starting === undefined
+        ? this.#read(store, request, demand, plan, reading)
+        : starting.then(() => this.#read(store, request, demand, plan, reading));
+    return opening.catch((fault: unknown) => this.#failed(request, fault));
+  }
+
+  #read(
+    store: Store,
+    request: VisitRequest,
+    demand: Demand,
+    plan: Plan,
+    reading: Exclude<Reading, { readonly kind: 'ambiguous' }>,
+  ): Promise<OpenVisit> {
+    if (reading.kind === 'nothing') return Promise.resolve(this.#without(request, demand, plan));
     const wait = this.#parts.limits?.over(request, 'failedTokens');
     if (wait !== undefined) return Promise.resolve(this.#refused(request, 'too_many', wait));
+    const { transport } = reading;
     if (reading.kind === 'malformed') {
       const dead: Verdict = { kind: 'dead', code: 'session_invalid', cause: undefined, record: undefined };
-      return Promise.resolve(this.#decided(request, demand, reading.transport, dead));
+      return Promise.resolve(this.#decided(request, demand, transport, dead));
     }
-    return this.#look(store, request, reading).then(
-      (verdict) =>
-        verdict === 'ambiguous'
-          ? this.#refused(request, 'bad_request')
-          : this.#decided(request, demand, reading.transport, verdict),
-      (fault: unknown) => {
-        const visit = new OpenVisit(this.#parts, request, 'hushed');
-        visit.refusal = visit.refuse(fault);
-        if (visit.refusal === undefined) throw fault;
-        return visit;
-      },
+    return this.#look(store, reading.credentials).then((verdict) =>
+      verdict === 'ambiguous'
+        ? this.#refused(request, 'bad_request')
+        : this.#decided(request, demand, transport, verdict),
     );
   }
 
+  /** A fault is a refusal too, whatever it is: a visit that could not be judged is never let in. */
+  #failed(request: VisitRequest, fault: unknown): OpenVisit {
+    const visit = new OpenVisit(this.#parts, request, 'hushed');
+    const known = toSessionError(fault, 'opening the session failed');
+    if (known !== fault) this.store?.complain('opening a session failed', fault);
+    visit.refusal =
+      visit.refuse(known) ?? refusal(this.settings, request, 'store_unavailable', { retryAfter: 1 });
+    return visit;
+  }
+
   /** Asks the store for what the tokens open. One round trip, none for ids that were made up. */
-  #look(store: Store, request: VisitRequest, { credentials }: Presented): Promise<Verdict | 'ambiguous'> {
-    const { starting } = store;
-    if (starting !== undefined)
-      return starting.then(() => this.#look(store, request, { credentials } as Presented));
+  #look(store: Store, credentials: readonly Credential[]): Promise<Verdict | 'ambiguous'> {
     const now = store.now();
     const [first] = credentials;
     if (credentials.length === 1 && first !== undefined && !isFromTheFuture(first, now)) {
@@ -111,8 +124,8 @@ export class LiveService implements Service {
         return this.#without(request, demand, 'never');
       case 'hushed':
         if (verdict.code === 'session_invalid') this.#parts.limits?.count(request, 'failedTokens');
-        if (demand.mode !== 'required') return this.#without(request, demand, 'hushed');
-        return this.#refused(request, verdict.code, undefined, transport);
+        if (demand.mode === 'required') return this.#refused(request, verdict.code, undefined, transport);
+        return this.#hushed(request, demand, transport, verdict.code);
       case 'dead':
         return this.#dead(request, demand, transport, verdict);
     }
@@ -124,16 +137,23 @@ export class LiveService implements Service {
     const { record, credential, by, readOnly } = verdict;
     const now = store.now();
     const visit = new OpenVisit(this.#parts, request, 'never');
-    const rotationDue = by === 'present' && this.#parts.rotations.take(record.id, now);
-    visit.opened(record, transport, { readOnly, rotationDue });
+    visit.opened(record, transport, readOnly);
     if (by === 'present') {
-      if (firstSeen(record)) this.#noteSecretSeen(store, record, hashSecret(credential.secret));
+      if (firstSeen(record)) this.#noteSecretSeen(store, record);
+      visit.rotationDue = this.#parts.rotations.isDue(record.id, now);
       if (transport.carrier.cookie !== undefined && hasRolled(store.seenAt(record), record, now)) {
-        const token = toToken(record.id, credential.secret);
-        visit.headers = issueFields(this.#parts, request, transport, token, record);
+        visit.answer.renew(toToken(record.id, credential.secret), record.secretHash);
       }
     }
     store.touch(record.id, record.epoch, now);
+    return visit;
+  }
+
+  /** The visit goes on without a session, and nothing but a login may give it one. */
+  #hushed(request: VisitRequest, demand: Demand, transport: Transport, code: ClientCode): OpenVisit {
+    const visit = this.#without(request, demand, 'hushed');
+    visit.answer.refused = transport;
+    visit.hushCode = code;
     return visit;
   }
 
@@ -146,15 +166,16 @@ export class LiveService implements Service {
     const { settings } = this;
     if (verdict.cause === undefined) this.#parts.limits?.count(request, 'failedTokens');
     if (verdict.record !== undefined && verdict.record.ended === undefined && verdict.cause !== undefined) {
-      this.store?.buryLater(verdict.record, verdict.cause, settings.keepEnded);
+      void this.store?.bury(verdict.record, settings.keepEnded);
     }
     if (settings.onDead === 'error') return this.#refused(request, verdict.code, undefined, transport, true);
     const visit = this.#without(request, demand, this.#plan(request));
-    const cleared = clearFields(this.#parts, request, transport);
-    if (verdict.cause !== undefined) visit.notes = [['session-ended', verdict.cause]];
-    visit.headers = [...cleared, ...visit.notes];
+    visit.answer.refused = transport;
+    const { answer } = visit;
+    if (verdict.cause !== undefined) answer.notes = [['session-ended', verdict.cause]];
+    answer.headers = [...clearFields(settings, request, transport), ...answer.notes];
     if (visit.refusal !== undefined) {
-      visit.refusal = { ...visit.refusal, headers: [...visit.refusal.headers, ...visit.headers] };
+      visit.refusal = { ...visit.refusal, headers: [...visit.refusal.headers, ...answer.headers] };
     }
     return visit;
   }
@@ -165,6 +186,7 @@ export class LiveService implements Service {
     if (plan === 'create') {
       const wait = this.#parts.limits?.over(request, 'creations');
       if (wait !== undefined) return this.#refused(request, 'too_many', wait);
+      this.#parts.limits?.count(request, 'creations');
     }
     const visit = new OpenVisit(this.#parts, request, plan);
     if (demand.mode === 'required' && plan !== 'create') {
@@ -175,7 +197,7 @@ export class LiveService implements Service {
 
   #refused(
     request: VisitRequest,
-    code: Parameters<typeof refusal>[2],
+    code: ClientCode,
     retryAfter?: number,
     presented?: Transport,
     clear = false,
@@ -197,9 +219,15 @@ export class LiveService implements Service {
   }
 
   /** The client holds the rotated secret now: the one before it gets its last 30 s. Not awaited; the next visit tries again. */
-  #noteSecretSeen(store: Store, base: SessionRecord, hash: string): void {
+  #noteSecretSeen(store: Store, base: SessionRecord): void {
+    const { secretHash } = base;
     store.lanes
-      .submit({ base, bound: true, closes: false, apply: (record, now) => withSecretSeen(record, hash, now) })
+      .submit({
+        base,
+        bound: true,
+        closes: false,
+        apply: (record, now) => withSecretSeen(record, secretHash, now),
+      })
       .catch((error: unknown) =>
         store.environment.log({
           level: 'info',

@@ -95,9 +95,7 @@ export class LiveSession implements Session {
   }
 
   all(): Readonly<Record<string, unknown>> {
-    const all: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
-    for (const key of this.keys()) all[key] = this.get(key);
-    return Object.freeze(all);
+    return parseFrozen(this.text) as Readonly<Record<string, unknown>>;
   }
 
   set(key: string, value: unknown): void {
@@ -122,8 +120,8 @@ export class LiveSession implements Session {
       if (typeof value !== 'object' || Array.isArray(value)) {
         return { kind: 'set', key, json: toJson(key, value) };
       }
-      toJson(key, value);
-      return { kind: 'update', key, change: (present) => mergePatch(present, value) };
+      const copy: unknown = JSON.parse(toJson(key, value));
+      return { kind: 'update', key, change: (present) => mergePatch(present, copy) };
     });
     for (const change of changes) this.#change(change);
   }

@@ -22,6 +22,8 @@ const DEFAULT_DEADLINE = 2_000;
 const DEFAULT_FLUSH = 1_000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
+/** Rows asked of a store at least, so that a short page behind many that have run out takes few calls. */
+const LEAST_ASKED = 100;
 
 export interface ManagerOptions {
   /** How long a call of a store may take before it counts as down, in ms. Default 2,000. */
@@ -72,10 +74,16 @@ class LiveManager implements SessionManager {
     let after = query.after;
     // Sessions that have run out are dropped here, so a page of the stores may fill less than a page of ours.
     for (;;) {
-      const page = await this.#page({ ...query, after, limit: limit - items.length }, state);
-      items.push(...page.items.filter((info) => fits(info, state)));
+      const page = await this.#page({ ...query, after, limit: Math.max(limit, LEAST_ASKED) }, state);
+      for (const [i, info] of page.items.entries()) {
+        if (!fits(info, state)) continue;
+        items.push(info);
+        if (items.length < limit) continue;
+        const more = page.next !== undefined || i + 1 < page.items.length;
+        return { items, next: more ? info.id : undefined };
+      }
       after = page.next;
-      if (after === undefined || items.length >= limit) return { items, next: after };
+      if (after === undefined) return { items, next: undefined };
     }
   }
 
@@ -91,6 +99,8 @@ class LiveManager implements SessionManager {
   }
 
   async end(id: SessionId, actor: Actor, ttl: Millis = 0): Promise<boolean> {
+    if (!(ttl >= 0))
+      throw new SessionError('INVALID_VALUE', `ttl must be a number of ms, at least 0, not ${ttl}`);
     const found = await this.#find(id);
     if (found === undefined) return false;
     const { store, record } = found;
@@ -107,8 +117,10 @@ class LiveManager implements SessionManager {
   async alter(id: SessionId, patch: SessionPatch, actor: Actor): Promise<boolean> {
     const found = await this.#find(id);
     if (found === undefined) return false;
-    const { parameters } = patch;
-    if (parameters === undefined) return true;
+    const parameters = Object.fromEntries(
+      Object.entries(patch.parameters ?? {}).filter(([, value]) => value !== undefined),
+    );
+    if (Object.keys(parameters).length === 0) return true;
     const altered = await this.#change(found.store, found.record, (base) => withParameters(base, parameters));
     if (altered) this.#tell(`${actor.name} set ${JSON.stringify(parameters)}`, found.record);
     return altered;

@@ -114,6 +114,8 @@ export function judge(
 export function choose(verdicts: readonly Verdict[]): Verdict | 'ambiguous' {
   const open = verdicts.filter((verdict) => verdict.kind === 'open');
   if (open.length > 1 && new Set(open.map(({ record }) => record.id)).size > 1) return 'ambiguous';
+  const present = open.find(({ by }) => by === 'present');
+  if (present !== undefined) return present;
   const order = ['open', 'hushed', 'foreign', 'dead'];
   const best = [...verdicts].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind))[0] ?? INVALID;
   if (best.kind !== 'dead') return best;

@@ -17,11 +17,13 @@ export class Rotations {
     }
   }
 
-  /** Whether one is due now; asking takes it. */
-  take(id: SessionId, now: Millis): boolean {
+  isDue(id: SessionId, now: Millis): boolean {
     if (this.#due.size === 0) return false;
     const at = this.#due.get(id);
-    if (at === undefined || now < at) return false;
-    return this.#due.delete(id);
+    return at !== undefined && now >= at;
+  }
+
+  done(id: SessionId): void {
+    this.#due.delete(id);
   }
 }

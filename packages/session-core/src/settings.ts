@@ -4,7 +4,8 @@ import { nameProblem } from './data.js';
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import { PathRules } from './paths.js';
-import type { LimitOptions, ServiceOptions, SessionMode } from './service.js';
+import type { LimitOptions, ServiceOptions } from './service.js';
+import { KEEP_ENDED } from './store.js';
 import type { Transport } from './transport.js';
 
 const HOUR = 3_600_000;
@@ -18,9 +19,7 @@ export interface Settings {
   readonly transports: readonly Transport[];
   readonly times: Times;
   readonly autoCreate: boolean | 'on_write';
-  readonly mode: SessionMode;
   readonly rules: PathRules;
-  readonly loginUrl: string | undefined;
   readonly onDead: 'error' | 'renew';
   readonly keepEnded: Millis;
   readonly maxData: number;
@@ -48,6 +47,13 @@ export function settle(name: string, options: ServiceOptions): Settings {
     problems.push(`${what} must be a whole number, at least 1, not ${value}`);
   };
 
+  const oneOf = (what: string, value: unknown, words: readonly unknown[]) => {
+    if (value === undefined || words.includes(value)) return;
+    problems.push(
+      `${what} must be ${words.slice(0, -1).join(', ')} or ${words.at(-1)}, not ${String(value)}`,
+    );
+  };
+
   say('the name of the service', nameProblem(name));
   if (options.share !== undefined) say('share', nameProblem(options.share));
   span('duration', options.duration, 1);
@@ -55,15 +61,19 @@ export function settle(name: string, options: ServiceOptions): Settings {
   span('anonymousIdle', options.anonymousIdle, 1);
   span('keepEnded', options.keepEnded, 0);
   whole('maxData', options.maxData);
-  if (options.session !== undefined && !MODES.includes(options.session)) {
-    problems.push(`session must be required, optional or none, not ${String(options.session)}`);
-  }
-  for (const { prefix, session } of options.paths ?? []) {
+  oneOf('session', options.session, MODES);
+  oneOf('autoCreate', options.autoCreate, [true, false, 'on_write']);
+  oneOf('onDead', options.onDead, ['error', 'renew']);
+  say('loginUrl', urlProblem(options.loginUrl));
+  for (const { prefix, session, loginUrl } of options.paths ?? []) {
     if (!prefix.startsWith('/')) problems.push(`paths: the prefix "${prefix}" must begin with /`);
-    if (!MODES.includes(session))
-      problems.push(`paths: session of "${prefix}" must be required, optional or none`);
+    oneOf(`paths: session of "${prefix}"`, session, MODES);
+    say(`paths: loginUrl of "${prefix}"`, urlProblem(loginUrl));
   }
-  if (options.maxPerUser !== undefined) whole('maxPerUser.max', options.maxPerUser.max);
+  if (options.maxPerUser !== undefined) {
+    whole('maxPerUser.max', options.maxPerUser.max);
+    oneOf('maxPerUser.full', options.maxPerUser.full, ['refuse', 'oldest']);
+  }
   if (options.limits) {
     whole('limits.creations', options.limits.creations);
     whole('limits.failedTokens', options.limits.failedTokens);
@@ -92,11 +102,12 @@ export function settle(name: string, options: ServiceOptions): Settings {
     transports,
     times: { duration, idle, anonymousIdle: options.anonymousIdle ?? idle },
     autoCreate: options.autoCreate ?? false,
-    mode: options.session ?? 'optional',
-    rules: new PathRules(options.paths ?? []),
-    loginUrl: options.loginUrl,
+    rules: new PathRules(options.paths ?? [], {
+      mode: options.session ?? 'optional',
+      loginUrl: options.loginUrl,
+    }),
     onDead: options.onDead ?? 'error',
-    keepEnded: options.keepEnded ?? HOUR,
+    keepEnded: options.keepEnded ?? KEEP_ENDED,
     maxData: options.maxData ?? MAX_DATA,
     maxPerUser: options.maxPerUser,
     allowOrigins: new Set(options.allowOrigins),
@@ -104,6 +115,11 @@ export function settle(name: string, options: ServiceOptions): Settings {
     ambient: transports.some((transport) => transport.ambient),
     vary: vary.length === 0 ? undefined : vary.join(', '),
   };
+}
+
+function urlProblem(url: string | undefined): string | undefined {
+  if (url === undefined || /^(?:https?:\/\/|\/)[\x21-\x7e]*$/.test(url)) return undefined;
+  return 'must be a path such as /login, or a URL that begins with http:// or https://, without spaces';
 }
 
 function checkAbilities(name: string, options: ServiceOptions, backend: Backend | undefined): void {

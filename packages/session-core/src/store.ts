@@ -1,4 +1,5 @@
 import { type Backend, type Claim, can, type Ending, type Touch } from './backend.js';
+import { Backlog } from './backlog.js';
 import { Deadlines } from './deadlines.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
@@ -6,6 +7,7 @@ import type { SessionId } from './id.js';
 import { Lanes } from './lanes.js';
 import { Links } from './links.js';
 import type { EndCause } from './lists.js';
+import { Loads } from './loads.js';
 import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
 
 export interface StoreOptions {
@@ -15,21 +17,17 @@ export interface StoreOptions {
   readonly flushInterval: Millis;
 }
 
-interface Deferred {
-  readonly promise: Promise<SessionRecord | undefined>;
-  readonly resolve: (record: SessionRecord | undefined) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 const CLOCK_INTERVAL = 60_000;
 const CLOCK_REPORTED = 5_000;
 const CLOCK_UNFIT = 60_000;
+/** How long an ended session stays readable where no service says otherwise. */
+export const KEEP_ENDED: Millis = 3_600_000;
 const HEARTBEAT = 5_000;
 const LINK_CHECK = 1_000;
 const SWEEP_INTERVAL = 60_000;
 const SWEEP_LATE = 300_000;
 const SWEEP_CHUNK = 500;
-const TOUCH_CHUNK = 500;
+const COMPLAINT_INTERVAL = 60_000;
 
 /** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
 export class Store {
@@ -41,10 +39,9 @@ export class Store {
   readonly lanes: Lanes;
   readonly #deadlines: Deadlines;
   readonly #writer: string;
-  readonly #touches = new Map<SessionId, Touch>();
-  readonly #abandoned = new Set<SessionId>();
+  readonly #backlog = new Backlog(this);
+  readonly #loads = new Loads(this);
   readonly #stops: (() => void)[] = [];
-  #turn = new Map<SessionId, Deferred>();
   #writeCount = 0;
   #offset: Millis = 0;
   #clockKnown = false;
@@ -52,7 +49,7 @@ export class Store {
   #unwatch: Promise<(() => Promise<void>) | undefined>;
   #down = false;
   #closed = false;
-  #flushing: Promise<void> | undefined;
+  #complainedAt = -COMPLAINT_INTERVAL;
 
   constructor(backend: Backend, environment: Environment, options: StoreOptions) {
     this.backend = backend;
@@ -114,35 +111,7 @@ export class Store {
 
   /** Loads a record, in one call with all others that are asked for in this turn of the event loop. */
   load(id: SessionId): Promise<SessionRecord | undefined> {
-    const waiting = this.#turn.get(id);
-    if (waiting !== undefined) return waiting.promise;
-    if (this.#turn.size === 0) setImmediate(() => this.#loadTurn());
-    let resolve: Deferred['resolve'] = () => {};
-    let reject: Deferred['reject'] = () => {};
-    const promise = new Promise<SessionRecord | undefined>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
-    this.#turn.set(id, { promise, resolve, reject });
-    return promise;
-  }
-
-  #loadTurn(): void {
-    const turn = this.#turn;
-    this.#turn = new Map();
-    this.call('load', (signal) => this.backend.load([...turn.keys()], signal)).then(
-      (records) => {
-        let i = 0;
-        for (const deferred of turn.values()) {
-          const record = records[i++];
-          if (record instanceof SessionError) deferred.reject(record);
-          else deferred.resolve(record);
-        }
-      },
-      (error: unknown) => {
-        for (const deferred of turn.values()) deferred.reject(error);
-      },
-    );
+    return this.#loads.load(id);
   }
 
   /**
@@ -152,7 +121,8 @@ export class Store {
   save(record: SessionRecord): Promise<boolean> {
     if (record.version === 1) {
       return this.call('save', (signal) => this.backend.save(record, signal)).catch((error: SessionError) => {
-        if (error.code === 'BACKEND_DOWN' || error.code === 'BACKEND_FAILED') this.abandon(record.id);
+        if (error.code === 'BACKEND_DOWN' || error.code === 'BACKEND_FAILED')
+          this.endSurely([record.id], 'killed');
         throw error;
       });
     }
@@ -189,7 +159,7 @@ export class Store {
     const how: Ending = { at, cause, by, keepUntil: at + keepEnded };
     const ended = await this.call('end', (signal) => this.backend.end(ids, how, signal));
     for (const id of ids) {
-      this.#touches.delete(id);
+      this.#backlog.forget(id);
       this.links.ended(id, cause);
     }
     return ended;
@@ -202,18 +172,18 @@ export class Store {
     return this.call('claim', (signal) => backend.claim(claim, signal));
   }
 
-  /** Makes sure that a first save of unknown outcome lives for nobody. */
-  abandon(id: SessionId): void {
-    this.#abandoned.add(id);
+  /** Ends sessions with the next flush, and again until the store has answered. */
+  endSurely(ids: readonly SessionId[], cause: EndCause, by?: string, keepEnded: Millis = 0): void {
+    this.#backlog.endSurely(ids, { cause, by, keepEnded });
   }
 
   touch(id: SessionId, epoch: number, seenAt: Millis): void {
-    this.#touches.set(id, { id, epoch, seenAt });
+    this.#backlog.touch(id, epoch, seenAt);
   }
 
+  /** `seenAt` as this process knows it, stored or not. */
   seenAt(record: Pick<SessionRecord, 'id' | 'seenAt'>): Millis {
-    const touch = this.#touches.get(record.id);
-    return touch === undefined ? record.seenAt : Math.max(record.seenAt, touch.seenAt);
+    return Math.max(record.seenAt, this.#backlog.seenAt(record.id) ?? 0);
   }
 
   isAlive(record: SessionRecord, now: Millis): boolean {
@@ -227,85 +197,66 @@ export class Store {
     return causeOfDeath({ ...record, seenAt: this.seenAt(record) }, now);
   }
 
-  /** Found dead by time: ended once it is sure that no other process has a fresher touch to write. */
-  buryLater(record: SessionRecord, cause: EndCause, keepEnded: Millis): void {
+  /**
+   * Found dead by time: ended once no other process can have a fresher touch to write, and only if the clock of the store, asked again, says so too.
+   * Never rejects; whoever finds it next tries again.
+   */
+  async bury(record: SessionRecord, keepEnded: Millis = KEEP_ENDED): Promise<void> {
     if (this.now() - deadFrom(record) < 2 * this.flushInterval) return;
-    this.end([record.id], cause, undefined, keepEnded).catch((error: unknown) =>
-      this.environment.log({
-        level: 'info',
-        message: 'ending a dead session failed',
-        session: record.id,
-        error,
-      }),
-    );
+    try {
+      await this.#readClock();
+      const cause = this.causeOfDeath(record, this.now());
+      if (cause !== undefined) await this.end([record.id], cause, undefined, keepEnded);
+    } catch (error) {
+      this.complain('ending a dead session failed', error);
+    }
   }
 
   /** Writes what is collected. Never rejects: touches are not acknowledged, and what could not be written waits for the next time. */
   flush(): Promise<void> {
-    this.#flushing ??= this.#flush().finally(() => {
-      this.#flushing = undefined;
-    });
-    return this.#flushing;
+    return this.#backlog.flush();
   }
 
-  async #flush(): Promise<void> {
-    if (this.#abandoned.size > 0) {
-      const ids = [...this.#abandoned];
-      await this.end(ids, 'killed', undefined, 0).then(
-        () => {
-          for (const id of ids) this.#abandoned.delete(id);
-        },
-        () => undefined,
-      );
-    }
-    if (this.#touches.size === 0) return;
-    const batch = [...this.#touches.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
-    await this.#writeTouches(batch, true);
+  /** Says at most once a minute what goes wrong in the background. */
+  complain(message: string, error: unknown): void {
+    const now = performance.now();
+    if (now - this.#complainedAt < COMPLAINT_INTERVAL) return;
+    this.#complainedAt = now;
+    this.environment.log({ level: 'warning', message: `${this.backend.type}: ${message}`, error });
   }
 
-  async #writeTouches(batch: readonly Touch[], collected: boolean): Promise<void> {
-    for (let i = 0; i < batch.length; i += TOUCH_CHUNK) {
-      const chunk = batch.slice(i, i + TOUCH_CHUNK);
-      try {
-        const dead = await this.call('touch', (signal) => this.backend.touch(chunk, signal));
-        if (collected) {
-          for (const touch of chunk) {
-            if (this.#touches.get(touch.id) === touch) this.#touches.delete(touch.id);
-          }
-        }
-        for (const id of dead) if (this.links.has(id)) void this.#confirm(id);
-      } catch {
-        // `call` has reported the outage; what was collected stays for the next flush.
-        return;
-      }
-    }
-  }
-
-  /** Asks the store, by a touch that moves nothing, whether the sessions held open here still live: works without notices too. */
+  /**
+   * Asks the store whether the sessions held open here still live: by a touch that moves nothing, or, where it gives no notice of an operator's
+   * changes, by loading them.
+   */
   async #heartbeat(): Promise<void> {
+    if (!can(this.backend, 'watch')) {
+      for (const id of this.links.ids) void this.confirm(id);
+      return;
+    }
     const batch: Touch[] = [];
     for (const id of this.links.ids) {
       const record = this.links.record(id);
       if (record !== undefined) batch.push({ id, epoch: record.epoch, seenAt: record.seenAt });
     }
-    batch.sort((a, b) => (a.id < b.id ? -1 : 1));
-    await this.#writeTouches(batch, false);
+    await this.#backlog.write(batch, false);
   }
 
   #checkLinks(): void {
     const now = this.now();
     for (const id of this.links.ids) {
       const record = this.links.record(id);
-      if (record !== undefined && !this.isAlive(record, now)) void this.#confirm(id);
+      if (record !== undefined && !this.isAlive(record, now)) void this.confirm(id);
     }
   }
 
-  async #confirm(id: SessionId): Promise<void> {
+  /** Asks the store whether a session held here still lives, and tells its holders when not. Never rejects. */
+  async confirm(id: SessionId): Promise<void> {
     try {
       const record = await this.load(id);
       const seen = record && { ...record, seenAt: this.seenAt(record) };
       const cause = this.links.confirm(id, seen, this.now());
-      if (seen !== undefined && cause !== undefined) this.buryLater(seen, cause, 0);
+      if (seen !== undefined && cause !== undefined) void this.bury(seen);
     } catch {
       // Unknown is not ended. The next heartbeat asks again.
     }
@@ -316,7 +267,7 @@ export class Store {
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
     return backend
       .watch((change) => {
-        if (this.links.has(change.id)) void this.#confirm(change.id);
+        if (this.links.has(change.id)) void this.confirm(change.id);
       })
       .catch((error: unknown) => {
         this.environment.log({
@@ -332,13 +283,16 @@ export class Store {
     const before = this.environment.now();
     const store = await this.call('now', (signal) => this.backend.now(signal));
     const after = this.environment.now();
-    this.#offset = store === undefined ? 0 : store - (before + after) / 2;
+    if (store !== undefined && !Number.isFinite(store)) {
+      throw new SessionError('BACKEND_FAILED', 'its clock is not a number', { retryable: true });
+    }
+    this.#offset = store === undefined ? 0 : Math.round(store - (before + after) / 2);
     this.#clockKnown = true;
     if (Math.abs(this.#offset) <= CLOCK_REPORTED) return;
-    this.environment.log({
-      level: 'warning',
-      message: `${this.backend.type}: its clock is ${Math.round(this.#offset)} ms off this process'; sessions are judged by the store's`,
-    });
+    this.complain(
+      `its clock is ${this.#offset} ms off this process'; sessions are judged by the store's`,
+      undefined,
+    );
   }
 
   /** Why the store is unfit to serve; undefined when it is fit. Asks it. */
@@ -357,11 +311,13 @@ export class Store {
     const { backend } = this;
     if (!can(backend, 'sweep')) return;
     try {
+      // What is removed can't be brought back, so the clock is asked again.
+      await this.#readClock();
       const before = this.now() - SWEEP_LATE;
       let removed: readonly SessionId[];
       do {
         removed = await this.call('sweep', (signal) => backend.sweep(before, SWEEP_CHUNK, signal));
-        for (const id of removed) if (this.links.has(id)) void this.#confirm(id);
+        for (const id of removed) if (this.links.has(id)) void this.confirm(id);
       } while (removed.length === SWEEP_CHUNK && !this.#closed);
     } catch (error) {
       if (!this.#closed) {
@@ -374,9 +330,15 @@ export class Store {
     if (this.#closed) return;
     for (const stop of this.#stops) stop();
     await this.flush();
+    const unwatch = this.call('unwatch', async () => (await this.#unwatch)?.());
     this.#closed = true;
-    await (await this.#unwatch)?.();
-    await this.backend.close();
+    try {
+      await unwatch;
+    } catch (error) {
+      this.complain('its notices could not be stopped', error);
+    } finally {
+      await this.backend.close();
+    }
   }
 
   #report(error: SessionError | undefined): void {

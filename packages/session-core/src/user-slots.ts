@@ -24,12 +24,18 @@ export async function claimSlot(
   });
 }
 
-/** Ends those for which the login that is saved now left no place. */
+/** Ends those for which the login that is saved now left no place; if the store fails, a little later. */
 export async function endSurplus(
   store: Store,
   { keepEnded }: Settings,
   surplus: readonly SessionId[],
   user: string,
 ): Promise<void> {
-  if (surplus.length > 0) await store.end(surplus, 'limit', user, keepEnded);
+  if (surplus.length === 0) return;
+  try {
+    await store.end(surplus, 'limit', user, keepEnded);
+  } catch {
+    // The login is stored: it must not fail for this.
+    store.endSurely(surplus, 'limit', user, keepEnded);
+  }
 }

@@ -1,46 +1,32 @@
-import { clearFields, issueFields } from './answer.js';
-import { HUSH, newRecord, withData, withLogin, withRotation } from './changes.js';
-import { applyChange, checkName, type DataChange, EMPTY_DATA } from './data.js';
+import { VisitAnswer } from './answer.js';
+import { HUSH, newRecord, withData, withLogin } from './changes.js';
+import { checkName, type DataChange } from './data.js';
 import { SessionError } from './errors.js';
-import { createId, createSecret, hashSecret, type Token, toToken } from './id.js';
-import type { Limits } from './limits.js';
+import { createId, createSecret, hashSecret, toToken } from './id.js';
+import { dataIntent, loginIntent, rotationIntent } from './intents.js';
 import { Link } from './links.js';
+import type { ClientCode } from './lists.js';
 import { LiveSession, type SessionHost } from './live-session.js';
+import type { Plan, ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
 import { refusalOf } from './refusal.js';
-import type { Rotations } from './rotations.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
 import type { LoginOptions, Rotation } from './session.js';
-import type { Settings } from './settings.js';
 import type { Store } from './store.js';
 import type { HeaderField, Transport } from './transport.js';
 import { claimSlot, endSurplus } from './user-slots.js';
-
-/** What a visit shares with all others of its service. */
-export interface ServiceParts {
-  readonly settings: Settings;
-  /** Undefined when the service is stateless. */
-  readonly store: Store | undefined;
-  readonly limits: Limits | undefined;
-  readonly rotations: Rotations;
-}
-
-/**
- * What may come of a visit that has no stored session: `create` at the answer, `on_write` when something is set, `never` (only a login can), or
- * `hushed` (the client shows a token that was replaced a moment ago: nothing may overwrite what it is about to learn).
- */
-export type Plan = 'create' | 'on_write' | 'never' | 'hushed';
 
 const ID_TRIES = 3;
 
 export class OpenVisit implements Visit, SessionHost {
   readonly session: LiveSession;
+  readonly answer: VisitAnswer;
   record: SessionRecord | undefined;
   readOnly = false;
+  rotationDue = false;
   refusal: Refusal | undefined;
-  headers: readonly HeaderField[] = [];
-  /** Said beside whatever token the answer hands out. */
-  notes: readonly HeaderField[] = [];
+  /** Why a hushed visit is one. */
+  hushCode: ClientCode = 'session_superseded';
   onPending: (() => void) | undefined;
   headSent: (() => boolean) | undefined;
   readonly #parts: ServiceParts;
@@ -48,14 +34,12 @@ export class OpenVisit implements Visit, SessionHost {
   #plan: Plan;
   /** Of a record that is not stored yet. */
   #secret = '';
-  /** That carried the token; answers travel the same way. */
-  #transport: Transport | undefined;
-  #issued: Token | undefined;
-  #cleared = false;
-  #headSent = false;
-  #rotationDue = false;
   #changes: DataChange[] = [];
   #link: Link | undefined;
+  #headSent = false;
+  #closed = false;
+  /** Verbs under way: an answer waits for them, awaited or not. */
+  #busy = 0;
   #serial: Promise<unknown> | undefined;
 
   constructor(parts: ServiceParts, request: VisitRequest, plan: Plan) {
@@ -63,6 +47,7 @@ export class OpenVisit implements Visit, SessionHost {
     this.#request = request;
     this.#plan = plan;
     this.session = new LiveSession(this);
+    this.answer = new VisitAnswer(parts.settings, request);
     if (plan === 'create') this.#draw();
   }
 
@@ -70,21 +55,24 @@ export class OpenVisit implements Visit, SessionHost {
     return this.#parts.settings.name;
   }
 
+  get headers(): readonly HeaderField[] {
+    return this.answer.headers;
+  }
+
   get pending(): boolean {
     return (
       this.#changes.length > 0 ||
-      this.#issued !== undefined ||
-      this.#cleared ||
-      this.#rotationDue ||
+      this.answer.pending ||
+      this.#busy > 0 ||
+      this.rotationDue ||
       (this.#plan === 'create' && this.record?.version === 0)
     );
   }
 
   get signal(): AbortSignal {
     if (this.#link === undefined) {
-      if (this.record === undefined) return new AbortController().signal;
-      this.#link = new Link(this.record);
-      if (this.record.version > 0) this.#store.links.add(this.#link);
+      this.#link = new Link();
+      if (this.record !== undefined && this.record.version > 0) this.#attach(this.record);
     }
     return this.#link.signal;
   }
@@ -96,15 +84,10 @@ export class OpenVisit implements Visit, SessionHost {
   }
 
   /** The visit opens a stored session. */
-  opened(
-    record: SessionRecord,
-    transport: Transport,
-    how: { readOnly: boolean; rotationDue: boolean },
-  ): void {
+  opened(record: SessionRecord, transport: Transport, readOnly: boolean): void {
     this.record = record;
-    this.#transport = transport;
-    this.readOnly = how.readOnly;
-    this.#rotationDue = how.rotationDue;
+    this.readOnly = readOnly;
+    this.answer.transport = transport;
   }
 
   clientInfo(): ClientInfo {
@@ -118,49 +101,47 @@ export class OpenVisit implements Visit, SessionHost {
         'the token of this visit was rotated; it may only read by now',
       );
     }
-    if (this.record === undefined) {
-      if (this.#parts.store === undefined) this.#store.now();
-      if (this.#plan !== 'on_write') throw this.#nothingToChange();
-      this.#requireHead('creating a session');
-      this.#draw();
-    } else if (this.record.version === 0) {
-      this.#requireHead('creating a session');
-    }
+    if (this.record === undefined) this.#begin();
+    else if (this.record.version === 0) this.#requireHead('creating a session');
     this.#note(() => this.#changes.push(change));
   }
 
   login(user: string, options: LoginOptions): Promise<void> {
     return this.#inTurn(async () => {
       checkName('the user', user);
-      this.#requireHead('a login');
       const store = this.#store;
+      if (this.#plan === 'none') {
+        throw new SessionError(
+          'UNSUPPORTED',
+          'the rule of this path says that it has no session; log in elsewhere',
+        );
+      }
+      this.#requireHead('a login');
       const { record } = this;
-      const secret = createSecret(store.environment);
-      const hash = hashSecret(secret);
       if (record === undefined || (record.user !== undefined && record.user !== user)) {
-        return this.#loginAnew(user, secret, EMPTY_DATA, options);
+        return this.#loginAnew(user, undefined, options);
       }
       const { settings } = this.#parts;
-      const changes = this.#changes.splice(0);
       const surplus = await claimSlot(store, settings, record, user);
+      const secret = createSecret(store.environment);
+      const hash = hashSecret(secret);
+      const changes = this.#changes.splice(0);
       let stored: SessionRecord;
       try {
-        stored = await store.lanes.submit({
-          base: record,
-          bound: true,
-          closes: true,
-          apply: (base, now) => {
-            const changed = withData(base, changes, settings.times, settings.maxData);
-            return withLogin(changed, user, hash, options.keep, settings.times, now);
-          },
-        });
+        const login = { user, hash, keep: options.keep };
+        stored = await store.lanes.submit(loginIntent(record, changes, login, settings));
       } catch (error) {
-        if (!(error instanceof SessionError) || error.code !== 'CONFLICT') throw error;
-        // Somebody logged in or out of it meanwhile. A login is never refused for that: it begins anew.
-        const data = changes.reduce(applyChange, record.data);
-        return this.#loginAnew(user, secret, data, options);
+        this.#changes.unshift(...changes);
+        if (error instanceof SessionError && error.code === 'CONFLICT') {
+          // Somebody logged in or out of it meanwhile. A login is never refused for that: it begins anew.
+          return this.#loginAnew(user, record, options);
+        }
+        if (record.version === 0) this.#draw();
+        throw error;
       }
-      this.#stored(stored, secret);
+      this.#stored(stored);
+      this.readOnly = false;
+      this.answer.issue(toToken(stored.id, secret));
       store.links.confirm(stored.id, stored, store.now());
       await endSurplus(store, settings, surplus, user);
     });
@@ -171,24 +152,29 @@ export class OpenVisit implements Visit, SessionHost {
       const { record } = this;
       this.#changes = [];
       this.#plan = 'never';
+      let ours = true;
       if (record !== undefined && record.version > 0) {
-        await this.#store.lanes.idle(record.id);
+        const store = this.#store;
+        await store.lanes.idle(record.id);
+        const stored = await store.load(record.id);
+        // After another login it is that user's session; this client shows a token that is superseded.
+        ours = stored === undefined || stored.epoch === record.epoch;
         this.#unlink();
-        await this.#store.end([record.id], 'logout', record.user, this.#parts.settings.keepEnded);
+        if (ours) await store.end([record.id], 'logout', record.user, this.#parts.settings.keepEnded);
       }
       this.record = undefined;
       this.readOnly = false;
-      this.#issued = undefined;
-      this.#rotationDue = false;
+      this.rotationDue = false;
       this.session.forget();
-      if (this.#transport !== undefined) this.#note(() => (this.#cleared = true));
+      if (ours) this.answer.clear();
+      else this.answer.hush();
     });
   }
 
   rotate(): Promise<Rotation> {
     return this.#inTurn(async () => {
       const { record } = this;
-      this.#rotationDue = false;
+      this.rotationDue = false;
       if (record === undefined || record.version === 0) return 'unchanged';
       this.#requireHead('a rotation');
       if (this.readOnly) throw new SessionError('SESSION_READ_ONLY', 'a rotated token may not rotate again');
@@ -197,19 +183,22 @@ export class OpenVisit implements Visit, SessionHost {
       const hash = hashSecret(secret);
       const changes = this.#changes.splice(0);
       let outcome = 'unchanged' as Rotation;
-      const stored = await this.#store.lanes.submit({
-        base: record,
-        bound: true,
-        closes: true,
-        apply: (base, now) => {
-          const changed = withData(base, changes, settings.times, settings.maxData);
-          const rotated = withRotation(changed, hash, now);
-          outcome = typeof rotated === 'string' ? rotated : 'rotated';
-          return typeof rotated === 'string' ? changed : rotated;
-        },
-      });
-      this.#stored(stored, outcome === 'rotated' ? secret : undefined);
-      if (outcome === 'waiting') rotations.later(stored.id, stored.secretAt + HUSH);
+      try {
+        const intent = rotationIntent(record, changes, hash, settings, (told) => {
+          outcome = told;
+        });
+        const stored = await this.#store.lanes.submit(intent);
+        this.#stored(stored);
+      } catch (error) {
+        this.#changes.unshift(...changes);
+        throw error;
+      }
+      if (outcome === 'rotated') {
+        rotations.done(record.id);
+        this.answer.issue(toToken(record.id, secret), hash);
+      } else if (outcome === 'waiting') {
+        rotations.later(record.id, (record.authenticatedAt ?? record.secretAt) + HUSH);
+      }
       return outcome;
     });
   }
@@ -224,17 +213,14 @@ export class OpenVisit implements Visit, SessionHost {
       await this.commit();
       return [];
     }
-    if (this.#rotationDue) await this.rotate();
+    if (this.rotationDue) await this.#rotateAsDue();
     const shared = /(?:^|[,\s])(?:public|s-maxage)\b/i.test(head.cacheControl ?? '');
     if (this.#plan === 'create' && shared && this.#changes.length === 0 && this.record?.version === 0) {
       this.record = undefined;
     }
     await this.commit();
     this.#headSent = true;
-    const fields = this.#answer();
-    this.#issued = undefined;
-    this.#cleared = false;
-    return fields;
+    return this.answer.take(this.#parts.store, this.record, shared);
   }
 
   refuse(fault: unknown): Refusal | undefined {
@@ -242,17 +228,17 @@ export class OpenVisit implements Visit, SessionHost {
   }
 
   close(): void {
+    this.#closed = true;
     this.#unlink();
   }
 
-  #answer(): readonly HeaderField[] {
-    const { record } = this;
-    const transport = this.#transport ?? this.#parts.settings.transports[0];
-    if (transport === undefined) return [];
-    if (this.#issued !== undefined && record !== undefined) {
-      return [...issueFields(this.#parts, this.#request, transport, this.#issued, record), ...this.notes];
+  /** Asked for earlier, by another visit: this one must not fail for it. */
+  async #rotateAsDue(): Promise<void> {
+    try {
+      await this.rotate();
+    } catch (error) {
+      if (!(error instanceof SessionError)) throw error;
     }
-    return this.#cleared ? clearFields(this.#parts, this.#request, transport) : this.headers;
   }
 
   /** Stores the changes so far, and a session that is to be created. */
@@ -263,52 +249,57 @@ export class OpenVisit implements Visit, SessionHost {
     if (this.#changes.length === 0 && !create) return;
     if (create) this.#requireHead('creating a session');
     const changes = this.#changes.splice(0);
-    this.#stored(create ? await this.#create(record, changes) : await this.#submit(record, changes));
+    try {
+      this.#stored(
+        create
+          ? await this.#create(record, changes)
+          : await this.#store.lanes.submit(dataIntent(record, changes, this.#parts.settings)),
+      );
+    } catch (error) {
+      // Whoever asked is told, and sees the session as it is stored. An id whose first save failed is never used again.
+      if (record.version === 0) this.#draw();
+      this.session.forget();
+      throw error;
+    }
   }
 
-  #submit(base: SessionRecord, changes: readonly DataChange[]): Promise<SessionRecord> {
-    const { times, maxData } = this.#parts.settings;
-    return this.#store.lanes.submit({
-      base,
-      bound: true,
-      closes: false,
-      apply: (record) => withData(record, changes, times, maxData),
-    });
-  }
-
-  /** Stores version 1. An id that is taken is drawn anew; one whose save failed is never used again. */
+  /** Stores version 1. An id that is taken is drawn anew. */
   async #create(first: SessionRecord, changes: readonly DataChange[]): Promise<SessionRecord> {
     let record = first;
     for (let tries = 1; ; tries++) {
       try {
-        const stored = await this.#submit(record, changes);
-        this.#parts.limits?.count(this.#request, 'creations');
-        this.#issued = toToken(stored.id, this.#secret);
+        const stored = await this.#store.lanes.submit(dataIntent(record, changes, this.#parts.settings));
+        this.answer.issue(toToken(stored.id, this.#secret));
         return stored;
       } catch (error) {
-        this.record = undefined;
         if (!(error instanceof SessionError) || error.code !== 'CONFLICT' || tries === ID_TRIES) throw error;
-        const { environment } = this.#store;
-        record = { ...record, id: createId(environment, this.#store.now()) };
+        const store = this.#store;
+        record = { ...record, id: createId(store.environment, store.now()) };
       }
     }
   }
 
-  /** A login under a new id. The session before it, if there is one, ends when the new one is stored. */
-  async #loginAnew(user: string, secret: string, data: string, options: LoginOptions): Promise<void> {
+  /** A login under a new id, with the data of `from`. Another user's session before it ends when the new one is stored. */
+  async #loginAnew(user: string, from: SessionRecord | undefined, options: LoginOptions): Promise<void> {
     const { settings } = this.#parts;
     const store = this.#store;
+    await store.starting;
     const old = this.record?.user === undefined || this.record.version === 0 ? undefined : this.record;
     const now = store.now();
-    const id = createId(store.environment, now);
+    const secret = createSecret(store.environment);
     const hash = hashSecret(secret);
+    const id = createId(store.environment, now);
     const blank = newRecord(id, settings.group, hash, this.clientInfo(), settings.times, now);
     const surplus = await claimSlot(store, settings, blank, user);
+    const changes = this.#changes.splice(0);
     const stored = await store.lanes.submit({
-      base: { ...blank, data },
+      base: blank,
       bound: true,
       closes: true,
-      apply: (base) => withLogin(base, user, hash, options.keep, settings.times, now),
+      apply: (base) => {
+        const data = from && withData(from, changes, settings.times, settings.maxData).data;
+        return withLogin({ ...base, data: data ?? base.data }, user, hash, options.keep, settings.times, now);
+      },
     });
     if (old !== undefined && old.user !== user) {
       this.#unlink();
@@ -316,27 +307,42 @@ export class OpenVisit implements Visit, SessionHost {
         await store.end([old.id], 'replaced', user, settings.keepEnded);
       } catch (error) {
         // The new token is not handed out, so the client keeps the old session: the new one must not live on unseen.
-        store.abandon(id);
+        store.endSurely([id], 'replaced');
         throw error;
       }
     }
-    this.#changes = [];
+    this.#stored(stored);
     this.readOnly = false;
-    this.#stored(stored, secret);
+    this.answer.issue(toToken(id, secret));
     await endSurplus(store, settings, surplus, user);
   }
 
-  /** The record under this visit is a newer one; `secret` is to be handed out. */
-  #stored(record: SessionRecord, secret?: string): void {
-    const moved = this.record !== undefined && this.record.id !== record.id;
+  /** The record under this visit is a newer one. */
+  #stored(record: SessionRecord): void {
     this.record = record;
-    if (this.#link !== undefined) {
-      if (moved) this.#store.links.remove(this.#link);
-      this.#link.record = record;
-      this.#store.links.add(this.#link);
-    }
+    this.#attach(record);
     if (this.#changes.length === 0) this.session.forget();
-    if (secret !== undefined) this.#note(() => (this.#issued = toToken(record.id, secret)));
+  }
+
+  #attach(record: SessionRecord): void {
+    if (this.#link !== undefined && !this.#closed) this.#store.links.attach(this.#link, record);
+  }
+
+  /** The first change of a visit without a session. */
+  #begin(): void {
+    // A stateless service has its own words for it.
+    void this.#store;
+    if (this.#plan !== 'on_write') throw nothingToChange(this.#plan === 'hushed' ? this.hushCode : undefined);
+    this.#requireHead('creating a session');
+    const { limits } = this.#parts;
+    if (limits?.over(this.#request, 'creations') !== undefined) {
+      throw new SessionError('CONFLICT', 'too many sessions were created from this client address', {
+        retryable: true,
+        clientCode: 'too_many',
+      });
+    }
+    limits?.count(this.#request, 'creations');
+    this.#draw();
   }
 
   /** A record for a session to come. */
@@ -358,23 +364,6 @@ export class OpenVisit implements Visit, SessionHost {
     }
   }
 
-  #nothingToChange(): SessionError {
-    if (this.#plan === 'never') {
-      return new SessionError(
-        'SESSION_READ_ONLY',
-        'there is no session, and this request creates none: autoCreate is off, or it is a HEAD, OPTIONS or upgrade request',
-        { clientCode: 'session_required' },
-      );
-    }
-    return new SessionError(
-      'SESSION_READ_ONLY',
-      'the token was replaced a moment ago; nothing can be set with it',
-      {
-        clientCode: 'session_superseded',
-      },
-    );
-  }
-
   #unlink(): void {
     if (this.#link !== undefined) this.#parts.store?.links.remove(this.#link);
   }
@@ -386,10 +375,24 @@ export class OpenVisit implements Visit, SessionHost {
     if (!before && this.pending) this.onPending?.();
   }
 
-  /** Verbs of one visit run one after the other. */
-  #inTurn<T>(verb: () => Promise<T>): Promise<T> {
+  /** Verbs of one visit run one after the other; the answer waits for them. */
+  async #inTurn<T>(verb: () => Promise<T>): Promise<T> {
+    this.#note(() => this.#busy++);
     const turn = this.#serial === undefined ? verb() : this.#serial.then(verb, verb);
     this.#serial = turn.catch(() => undefined);
-    return turn;
+    try {
+      return await turn;
+    } finally {
+      this.#busy--;
+    }
   }
+}
+
+/** `hushed`: why the token opens nothing now; undefined: the request may not create a session. */
+function nothingToChange(hushed: ClientCode | undefined): SessionError {
+  const why =
+    hushed === undefined
+      ? 'there is no session, and this request creates none: autoCreate is off, the rule of the path says none, or it is a HEAD, OPTIONS or upgrade request'
+      : 'the token does not open the session now; nothing can be set with it';
+  return new SessionError('SESSION_READ_ONLY', why, { clientCode: hushed ?? 'session_required' });
 }

@@ -3,7 +3,7 @@ import { Deadlines } from '../src/deadlines.js';
 import { SessionError } from '../src/errors.js';
 import { clientKey, isPrivateAddress } from '../src/limits.js';
 import { CLIENT_CODES, FAULT_CODES } from '../src/lists.js';
-import { normalisePath, PathRules } from '../src/paths.js';
+import { PathRules, readings } from '../src/paths.js';
 import { causeOfDeath, deadFrom, isAlive } from '../src/record.js';
 
 const record = { seenAt: 1000, idle: 100, endsAt: 2000, killAt: undefined, ended: undefined };
@@ -23,31 +23,57 @@ test('a record lives until the first of its idle, absolute and operator end', ()
 });
 
 test('the longest prefix of whole segments rules a path', () => {
-  const rules = new PathRules([
-    { prefix: '/', session: 'optional' },
-    { prefix: '/app', session: 'required' },
-    { prefix: '/app/public/', session: 'none' },
-  ]);
-  const mode = (path: string) => rules.find(path)?.session;
-  expect(mode('/app')).toBe('required');
+  const rules = new PathRules(
+    [
+      { prefix: '/app', session: 'required', loginUrl: '/login' },
+      { prefix: '/app/public/', session: 'none' },
+    ],
+    { mode: 'optional', loginUrl: undefined },
+  );
+  const mode = (path: string) => rules.demand(path).mode;
+  expect(rules.demand('/app')).toEqual({ mode: 'required', loginUrl: '/login' });
   expect(mode('/app/x')).toBe('required');
   expect(mode('/apple')).toBe('optional');
   expect(mode('/app/public')).toBe('none');
-  expect(mode('/app/public/../x')).toBe('required');
-  expect(new PathRules([]).find('/app')).toBeUndefined();
+  expect(mode('/')).toBe('optional');
 });
 
-test('a path is read as loosely as an upstream might', () => {
-  expect(normalisePath('/A//b/./c/../d/')).toBe('/a/b/d');
-  expect(normalisePath('/%61%2Fb')).toBe('/a/b');
-  expect(normalisePath('/a%zz')).toBe('/a%zz');
-  expect(normalisePath('/../../a')).toBe('/a');
-  expect(normalisePath('/')).toBe('/');
+test('a path that can be read in several ways is held to the strictest rule', () => {
+  const rules = new PathRules(
+    [
+      { prefix: '/admin', session: 'required' },
+      { prefix: '/public', session: 'none' },
+    ],
+    { mode: 'required', loginUrl: undefined },
+  );
+  expect(rules.demand('/public/a').mode).toBe('none');
+  expect(rules.demand('/public/%7euser').mode).toBe('none');
+  for (const path of [
+    '/admin/../public',
+    '/admin/..;/public',
+    '/admin/..%2fpublic',
+    '/admin/%2e%2e/public',
+    '/admin\\..\\public',
+    '/public/../admin',
+    '/%61dmin/%ff',
+    '/%61dmin/%',
+  ]) {
+    expect(rules.demand(path).mode, path).toBe('required');
+  }
+});
+
+test('the readings of a path are those that upstreams have', () => {
+  expect(readings('/a/b')).toEqual(['/a/b']);
+  expect(readings('/A//b/./c/../d/')).toContain('/a/b/d');
+  expect(readings('/%61%2Fb')).toContain('/a/b');
+  expect(readings('/a;v=1/b')).toContain('/a/b');
+  expect(readings('/../../a')).toContain('/a');
 });
 
 test('a client is an IPv4 address or an IPv6 /64', () => {
   expect(clientKey('192.0.2.1')).toBe('192.0.2.1');
   expect(clientKey('::ffff:192.0.2.1')).toBe('192.0.2.1');
+  expect(clientKey('::ffff:c000:201')).toBe('192.0.2.1');
   expect(clientKey('2001:db8::1')).toBe(clientKey('2001:0DB8:0:0:1:2:3:4'));
   expect(clientKey('2001:db8:0:1::')).not.toBe(clientKey('2001:db8::1'));
   expect(clientKey('fe80::1%eth0')).toBe(clientKey('fe80::2'));

@@ -157,7 +157,7 @@ describe('a token', () => {
     expect(early).toMatchObject({ status: 200, fields: [] });
     expect(early.visit.session.id).toBeUndefined();
     expect(await thief.visit((session) => session.set('a', 1))).toMatchObject({
-      refusal: { code: 'session_superseded' },
+      refusal: { code: 'session_invalid' },
     });
     await clock.advance(60_000);
     const late = await thief.visit();

@@ -31,7 +31,13 @@ export function sloppyBackend(kind: Sloppiness, now: () => number): Backend {
       if (accepted) records.set(record.id, record);
       return Promise.resolve(accepted);
     },
-    touch: (batch) => Promise.resolve(batch.filter(({ id }) => !records.has(id)).map(({ id }) => id)),
+    touch: (batch) => {
+      for (const { id, seenAt } of batch) {
+        const record = records.get(id);
+        if (record !== undefined && record.seenAt < seenAt) records.set(id, { ...record, seenAt });
+      }
+      return Promise.resolve(batch.filter(({ id }) => !records.has(id)).map(({ id }) => id));
+    },
     end: (ids, { at, cause, by }) => {
       const ended = ids.filter((id) => records.get(id)?.ended === undefined && records.has(id));
       for (const id of ended) {
