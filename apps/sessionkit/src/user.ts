@@ -64,8 +64,8 @@ async function usersFileOf(named: string | undefined): Promise<string | undefine
   return config.admin?.usersFile;
 }
 
-/** The password alone goes to stdout, where a script can take it. */
+/** A password that was made here is told once, on stdout, where nothing else is. */
 function tell(what: string, password: string | undefined): void {
   print(what);
-  if (password !== undefined) process.stdout.write(`${password}\n`);
+  if (password !== undefined) process.stdout.write(`password: ${password}\n`);
 }
