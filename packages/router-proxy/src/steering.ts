@@ -1,4 +1,4 @@
-import type { Session } from '@sessionkit/session-core';
+import { nameProblem, type Session } from '@sessionkit/session-core';
 import type { RawFields } from './fields.js';
 
 /** What an upstream's answer says is to happen to the session. */
@@ -69,6 +69,7 @@ function readUser(value: string): string {
   } catch {
     throw new MalformedSteering('x-session-user is not percent-encoded UTF-8');
   }
+  // Looked at before the first verb, so that a login is not stored when the data after it can't be.
   const problem = nameProblem(user);
   if (problem !== undefined) throw new MalformedSteering(`x-session-user ${problem}`);
   return user;
@@ -99,14 +100,4 @@ function readData(value: string): Readonly<Record<string, unknown>> {
 function refuseProto(key: string, value: unknown): unknown {
   if (key === '__proto__') throw new MalformedSteering('x-session-data has a key __proto__');
   return value;
-}
-
-/** Rules of user and key names, looked at before the first verb so that a login is not stored when the data after it can't be. */
-function nameProblem(name: string): string | undefined {
-  if (name === '') return 'is empty';
-  if (Buffer.byteLength(name) > 255) return 'is longer than 255 bytes';
-  if (/\p{Cc}/u.test(name)) return 'has control characters';
-  if (name === '__proto__') return 'is __proto__';
-  if (/\p{Surrogate}/u.test(name)) return 'is not well-formed Unicode';
-  return undefined;
 }

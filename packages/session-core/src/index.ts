@@ -1,5 +1,6 @@
 export * from './backend.js';
 export { isForeign } from './cross-site.js';
+export { nameProblem } from './data.js';
 export * from './environment.js';
 export * from './errors.js';
 export * from './id.js';
