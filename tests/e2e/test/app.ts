@@ -62,10 +62,11 @@ export class Program {
   readonly ended: Promise<number | string | null>;
 
   constructor(args: readonly string[], options: LaunchOptions = {}) {
-    const { PATH = '', HOME = '' } = process.env;
+    // The folder of the reports, so that `npm test` finds a secret in what the program lets out, too.
+    const { PATH = '', HOME = '', SESSIONKIT_REPORT_DIR = '' } = process.env;
     this.child = spawn(process.execPath, [options.script ?? bin, ...args], {
       cwd: options.cwd ?? temporaryFolder(),
-      env: { PATH, HOME, ...options.env },
+      env: { PATH, HOME, SESSIONKIT_REPORT_DIR, ...options.env },
       stdio: 'pipe',
     });
     processes.add(this.child);
