@@ -15,6 +15,7 @@ import {
 } from '@sessionkit/session-core';
 import { TestClock, type TestEnvironment, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
+import './unhandled.js';
 
 export interface World {
   readonly clock: TestClock;

@@ -1,0 +1,183 @@
+import { memory } from '@sessionkit/backend-memory';
+import {
+  createSessionManager,
+  type Ending,
+  type SessionId,
+  type SessionRecord,
+  type Touch,
+} from '@sessionkit/session-core';
+import { TestClock, testEnvironment } from '@sessionkit/testkit';
+import { cookie } from '@sessionkit/transport-cookie';
+import { describe, expect, test } from 'vitest';
+import { Browser, request, visit, world, wrap } from './harness.js';
+import { gate, idOf, operator, recordOf, rig, turns } from './rig.js';
+
+describe('a session that is held open', () => {
+  test("is told of an operator's end to come where the store gives no notice", async () => {
+    const { service, manager, clock, real } = rig();
+    const deaf = createSessionManager({ environment: testEnvironment({ clock }) });
+    const far = deaf.service('shop', {
+      backend: wrap(real.share(), { watch: undefined }),
+      transports: [cookie()],
+    });
+    const browser = new Browser(service);
+    await browser.visit();
+    const { signal } = (await far.open(request({ headers: { cookie: browser.cookie } }))).session;
+    await manager.end(idOf(browser), operator, 10_000);
+    await clock.advance(9_000);
+    expect(signal.aborted).toBe(false);
+    await clock.advance(8_000);
+    expect(signal.aborted).toBe(true);
+  });
+
+  test('is let go when it is closed while its commit is under way', async () => {
+    const { service, real, broken, clock } = rig();
+    const browser = new Browser(service);
+    await browser.visit();
+    await clock.advance(2_000);
+    const held = await service.open(request({ headers: { cookie: browser.cookie } }));
+    expect(held.session.signal.aborted).toBe(false);
+    const touched: SessionId[] = [];
+    broken.touch = (batch: readonly Touch[], signal: AbortSignal) => {
+      touched.push(...batch.map(({ id }) => id));
+      return real.touch(batch, signal);
+    };
+    await clock.advance(10_000);
+    expect(touched.length).toBeGreaterThan(0);
+    held.session.set('a', 1);
+    const saving = gate();
+    broken.save = async (record: SessionRecord, signal: AbortSignal) => {
+      await saving.passed;
+      return real.save(record, signal);
+    };
+    const commit = held.session.commit();
+    held.close();
+    saving.open();
+    await commit;
+    touched.length = 0;
+    await clock.advance(11_000);
+    expect(touched).toEqual([]);
+  });
+
+  test('and is found idle long after is ended so that its cause stays readable', async () => {
+    const { service, real, broken, clock } = rig({ idleTimeout: 10_000, keepEnded: 3_600_000 });
+    const browser = new Browser(service);
+    await browser.visit();
+    const kept: number[] = [];
+    broken.end = (ids: readonly SessionId[], how: Ending, signal: AbortSignal) => {
+      kept.push(how.keepUntil - how.at);
+      return real.end(ids, how, signal);
+    };
+    const held = await service.open(request({ headers: { cookie: browser.cookie } }));
+    const { signal } = held.session;
+    // As a process that was suspended finds it.
+    clock.jump(30_000);
+    await clock.advance(2_000);
+    expect(signal.aborted).toBe(true);
+    expect(kept).toEqual([3_600_000]);
+    expect((await recordOf(real, idOf(browser))).ended).toMatchObject({ cause: 'idle' });
+  });
+});
+
+describe('the clock', () => {
+  test('gives whole milliseconds to what is stored', async () => {
+    const clock = new TestClock();
+    const real = memory({ now: () => clock.now() });
+    const environment = testEnvironment({ clock });
+    let odd = 0;
+    const uneven = { ...environment, now: () => clock.now() + (odd++ % 2) };
+    const saved: SessionRecord[] = [];
+    const backend = wrap(real, {
+      save: (record: SessionRecord, signal: AbortSignal) => {
+        saved.push(record);
+        return real.save(record, signal);
+      },
+    });
+    const manager = createSessionManager({ environment: uneven });
+    const service = manager.service('shop', { backend, transports: [cookie()], autoCreate: true });
+    await turns();
+    await visit(service, {}, (session) => session.login('ann'));
+    expect(saved.length).toBeGreaterThan(0);
+    for (const { startedAt, endsAt, seenAt, secretAt } of saved) {
+      expect([startedAt, endsAt, seenAt, secretAt].every(Number.isInteger)).toBe(true);
+    }
+  });
+
+  test('of the store is waited for before the first session is made', async () => {
+    const clock = new TestClock();
+    const real = memory({ now: () => clock.now() });
+    const known = gate();
+    const backend = wrap(real, {
+      now: async () => {
+        await known.passed;
+        return clock.now();
+      },
+    });
+    const manager = createSessionManager({ environment: testEnvironment({ clock, skew: 600_000 }) });
+    const service = manager.service('shop', { backend, transports: [cookie()], autoCreate: true });
+    const browser = new Browser(service);
+    const first = browser.visit();
+    await turns();
+    known.open();
+    await first;
+    await turns();
+    expect((await recordOf(real, idOf(browser))).startedAt).toBe(clock.now());
+    expect((await browser.visit()).status).toBe(200);
+  });
+
+  test('of a process that steps forward does not sweep the living away', async () => {
+    const clock = new TestClock();
+    const real = memory({ now: () => clock.now() });
+    let slow = false;
+    const backend = wrap(real, {
+      now: async () => {
+        if (slow) await turns(4);
+        return clock.now();
+      },
+    });
+    const { service, environment, manager } = world({ backend, idleTimeout: 900_000 }, { clock });
+    await new Browser(service).visit();
+    await clock.advance(1_000);
+    slow = true;
+    environment.skew = 7_200_000;
+    await clock.advance(59_500);
+    await turns(10);
+    environment.skew = 0;
+    await clock.advance(60_000);
+    await turns(10);
+    expect(await manager.count()).toBe(1);
+  });
+
+  test('of a store that answers no number changes nothing', async () => {
+    const { service, broken, clock } = rig();
+    const browser = new Browser(service);
+    await browser.visit();
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      broken.now = () => Promise.resolve(wrong);
+      await clock.advance(60_000);
+      expect((await browser.visit()).status).toBe(200);
+    }
+  });
+
+  test('that steps back does not take the last use back', async () => {
+    const { service, real, environment, clock, manager } = rig();
+    const browser = new Browser(service);
+    await browser.visit();
+    await clock.advance(10_000);
+    await browser.visit();
+    const latest = clock.now();
+    environment.skew = -5_000;
+    await browser.visit();
+    environment.skew = 0;
+    await manager.flush();
+    expect((await recordOf(real, idOf(browser))).seenAt).toBe(latest);
+  });
+});
+
+test.each([Number.NaN, -1])('an operator can not end a session %d ms from now', async (ttl) => {
+  const { service, manager } = world();
+  const browser = new Browser(service);
+  await browser.visit();
+  await expect(manager.end(idOf(browser), operator, ttl)).rejects.toMatchObject({ code: 'INVALID_VALUE' });
+  expect((await browser.visit()).status).toBe(200);
+});
