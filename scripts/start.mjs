@@ -1,10 +1,9 @@
-// What `npm start` runs after the build: the thin app on its embedded default (apps/sessionkit/demo.yaml) in front of the example
+// What `npm start` runs after the build: the thin app on its embedded default (apps/sessionkit/config/demo.yaml) in front of the example
 // upstream, with a demo admin user, and all it keeps in a throwaway folder. With arguments (`npm start -- serve --config my.yaml`) it is
 // the thin app and nothing else.
 //   PORT, ADMIN_PORT, UPSTREAM_PORT    instead of 8080, 8989, 9001, or a free port where one of these is taken
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -17,10 +16,12 @@ const bin = join(root, 'apps', 'sessionkit', 'bin', 'sessionkit.mjs');
 const args = process.argv.slice(2);
 if (args.length > 0) process.exit(await runChild(process.execPath, [bin, ...args]));
 
-/** The port of the environment, which must then be free, or the usual one, or any. */
+/** A port that was asked for; it must be free. */
+const given = (name) => process.env[name] || undefined;
+
+/** The port that was asked for, or the usual one, or any. */
 async function choosePort(name, usual) {
-  const given = process.env[name];
-  if (given) return given;
+  if (given(name) !== undefined) return given(name);
   const probe = createServer();
   const free = await new Promise((resolve) => {
     probe.once('error', () => resolve(false));
@@ -30,27 +31,30 @@ async function choosePort(name, usual) {
   return String(free ? usual : 0);
 }
 
-/** The first `http://…` that a program writes. */
-async function startUpstream() {
+/** Starts the example upstream, and reads its URL from the first `http://…` that it writes. */
+async function startUpstream(port) {
   const child = spawn(process.execPath, [join(root, 'examples', 'upstream', 'server.mjs')], {
-    env: { ...process.env, HOST: '127.0.0.1', PORT: await choosePort('UPSTREAM_PORT', 9001) },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, HOST: '127.0.0.1', PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const lines = createInterface({ input: child.stdout });
-  const exited = once(child, 'exit').then(([code]) => {
-    throw new Error(`the example upstream ended (${code}) before it listened`);
+  process.on('exit', () => child.kill());
+  let said = '';
+  const url = await new Promise((resolve, reject) => {
+    const failed = (code) => reject(new Error(`the example upstream ended (${code}):\n${said}`));
+    child.once('close', failed);
+    child.stderr.on('data', (data) => {
+      said += data;
+    });
+    child.stdout.on('data', (data) => {
+      said += data;
+      const [found] = /http:\/\/[\w.[\]:]+/.exec(said) ?? [];
+      if (found === undefined) return;
+      child.off('close', failed);
+      resolve(found);
+    });
   });
-  const listening = (async () => {
-    for await (const line of lines) {
-      const url = /http:\/\/[\w.[\]:]+/.exec(line)?.[0];
-      if (url !== undefined) return url;
-    }
-    return exited;
-  })();
-  const url = await Promise.race([listening, exited]);
-  child.removeAllListeners('exit');
-  child.stdout.resume();
-  return { url, stop: () => child.kill() };
+  child.stderr.pipe(process.stderr);
+  return url;
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'sessionkit-demo-'));
@@ -95,27 +99,22 @@ Its next visit is refused, once. The one after is a new session.
 `);
 }
 
+// Somebody else may take a port between the look at it and its use: then any free one will do, but for those that were asked for.
 let upstream;
 try {
-  upstream = await startUpstream();
+  upstream = await startUpstream(await choosePort('UPSTREAM_PORT', 9001)).catch((error) => {
+    if (given('UPSTREAM_PORT') !== undefined) throw error;
+    return startUpstream('0');
+  });
 } catch (error) {
   console.error(`sessionkit: ${error.message}`);
   process.exit(1);
 }
-process.on('exit', () => upstream.stop());
 
-const env = {
-  ...process.env,
-  PORT: await choosePort('PORT', 8080),
-  ADMIN_PORT: await choosePort('ADMIN_PORT', 8989),
-  UPSTREAM_URL: upstream.url,
-  USERS_FILE: join(folder, 'users.json'),
-  SESSIONKIT_ADMIN_PASSWORD: password,
-};
+const urls = { upstream };
 
 /** Process log of the thin app: where it listens is told in our words, the rest as it says it. */
 function readLog(child) {
-  const urls = { upstream: upstream.url };
   createInterface({ input: child.stderr }).on('line', (line) => {
     const entry = line.startsWith('{') ? JSON.parse(line) : { msg: line };
     if (entry.url === undefined) console.error(entry.msg);
@@ -124,8 +123,24 @@ function readLog(child) {
   });
 }
 
-const config = join(root, 'apps', 'sessionkit', 'demo.yaml');
-const options = { env, stdio: ['ignore', 'inherit', 'pipe'] };
-const running = runChild(process.execPath, [bin, 'serve', '--config', config], options, readLog);
+function serve(port, adminPort) {
+  const env = {
+    ...process.env,
+    PORT: port,
+    ADMIN_PORT: adminPort,
+    UPSTREAM_URL: upstream,
+    USERS_FILE: join(folder, 'users.json'),
+    SESSIONKIT_ADMIN_PASSWORD: password,
+  };
+  const config = join(root, 'apps', 'sessionkit', 'config', 'demo.yaml');
+  const options = { env, stdio: ['ignore', 'inherit', 'pipe'] };
+  return runChild(process.execPath, [bin, 'serve', '--config', config], options, readLog);
+}
+
+const running = serve(await choosePort('PORT', 8080), await choosePort('ADMIN_PORT', 8989));
 for (const signal of SIGNALS) process.off(signal, quit);
-process.exit(await running);
+let code = await running;
+if (code === 1 && urls.shop === undefined && !(given('PORT') && given('ADMIN_PORT'))) {
+  code = await serve(given('PORT') ?? '0', given('ADMIN_PORT') ?? '0');
+}
+process.exit(code);

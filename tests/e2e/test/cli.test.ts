@@ -63,9 +63,12 @@ describe('check', () => {
 
   it('accepts the configuration of the demo and the one of the README', async () => {
     const home = join(repository, 'apps', 'sessionkit');
-    expect(await run(['check', '--config', join(home, 'demo.yaml')])).toMatchObject({ code: 0, stderr: '' });
+    expect(await run(['check', '--config', join(home, 'config', 'demo.yaml')])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
     const readme = readFileSync(join(home, 'README.md'), 'utf8');
-    const [, ...demo] = readFileSync(join(home, 'demo.yaml'), 'utf8').split('\n');
+    const [, ...demo] = readFileSync(join(home, 'config', 'demo.yaml'), 'utf8').split('\n');
     expect(readme).toContain(demo.join('\n'));
     const yaml = /```yaml\n(.*?)```/s.exec(readme)?.[1] ?? '';
     expect(await run(['check'], { cwd: folderWith(yaml) })).toMatchObject({ code: 0, stderr: '' });
