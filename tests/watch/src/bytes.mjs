@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { openStream } from './sink.mjs';
 
 /** Of a longer flow in one direction, the beginning and the end are kept. */
-const HEAD = 1024 * 1024;
+const HEAD = 256 * 1024;
 const TAIL = 64 * 1024;
 
 /** Connections that the gateway opens to the services behind it. */
