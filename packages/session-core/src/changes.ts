@@ -15,7 +15,7 @@ export interface Times {
 /** How long after a change of secret requests with the old one are only recognised, and open and create nothing. */
 export const HUSH = 60_000;
 /** How long a rotated secret still reads once its successor has been seen. */
-export const READ_GRACE = 30_000;
+const READ_GRACE = 30_000;
 
 /** A record that nothing has stored yet. */
 export function newRecord(

@@ -11,7 +11,7 @@ import type { Transport } from './transport.js';
 const MAX_FUTURE: Millis = 300_000;
 
 /** What a request presents. */
-export interface Presented {
+interface Presented {
   readonly transport: Transport;
   /** Tokens that have the form, each once. */
   readonly credentials: readonly Credential[];
