@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,7 +32,7 @@ function contents() {
   add('package.json');
   for (const entry of manifest.files) {
     if (!existsSync(join(home, entry))) continue;
-    if (/\.md$/.test(entry)) add(entry);
+    if (statSync(join(home, entry)).isFile()) add(entry);
     else
       for (const file of readdirSync(join(home, entry), { recursive: true, withFileTypes: true })
         .filter((f) => f.isFile())

@@ -3,6 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { runChild } from './child.mjs';
 import { root, workspaces } from './workspaces.mjs';
@@ -29,9 +30,17 @@ const fail = (text) => {
 
 const run = (command, args, options) => runChild(command, args, { cwd: root, env, ...options });
 
+let stopped = 0;
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    stopped = 128 + constants.signals[signal];
+  });
+}
+
+/** A step without which the rest makes no sense; nor does it once we were told to stop. */
 async function must(command, args, options) {
   const code = await run(command, args, options);
-  if (code !== 0) process.exit(code);
+  if (code !== 0 || stopped !== 0) process.exit(code || stopped);
 }
 
 const node = (script, args = []) => run(process.execPath, [join(root, script), ...args]);

@@ -59,7 +59,7 @@ async function startUpstream(port) {
 
 const folder = mkdtempSync(join(tmpdir(), 'sessionkit-demo-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
-const password = randomBytes(9).toString('base64url');
+const password = randomBytes(18).toString('base64url');
 
 // Until the thin app runs, and takes the signals.
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];

@@ -33,7 +33,9 @@ async function everyPage(backend: MemoryBackend, query: PageQuery): Promise<Sess
 }
 
 describe('a page of the memory backend', () => {
-  it('costs what the page costs, whatever the conditions and however many sessions there are', async () => {
+  it('costs what the page costs, whatever the conditions and however many sessions there are', {
+    timeout: 30_000,
+  }, async () => {
     const few = await storeOf(FEW);
     const many = await storeOf(MANY);
     const queries = ({ records }: typeof few): Record<string, PageQuery> => {

@@ -23,14 +23,20 @@ export function crossCheck(parts: Parts, report: Report): void {
   checkUse(parts, report);
 }
 
-const keys = (top: Fields, key: string): string[] => {
+const entries = (top: Fields, key: string): [string, unknown][] => {
   const map = top[key];
-  return typeof map === 'object' && map !== null ? Object.keys(map) : [];
+  return typeof map === 'object' && map !== null ? Object.entries(map) : [];
 };
 
-function checkListeners({ top, services, listeners }: Parts, report: Report): void {
+const keys = (top: Fields, key: string): string[] => entries(top, key).map(([name]) => name);
+
+/** Also of listeners that are wrong in something else. */
+function checkListeners({ top, services }: Parts, report: Report): void {
   const known = keys(top, 'services');
-  for (const { name, service } of listeners) {
+  for (const [name, listener] of entries(top, 'listeners')) {
+    const service =
+      typeof listener === 'object' && listener !== null && 'service' in listener ? listener.service : '';
+    if (typeof service !== 'string' || service === '') continue;
     const path = ['listeners', name, 'service'];
     if (!known.includes(service))
       report.problem(

@@ -68,7 +68,9 @@ function reportIssue(issue: Issue, prefix: Path, judged: Judged, report: Report)
     report.problem(at, typeof key === 'number' ? 'an entry is missing' : 'this key is missing', fix);
     return;
   }
-  const size = /^too_/.test(issue.code) && (Array.isArray(value) || typeof value === 'string');
+  const counted =
+    Array.isArray(value) || typeof value === 'string' || (discreet && typeof value === 'number');
+  const size = /^too_/.test(issue.code) && counted;
   const found = size ? '' : `, not ${describe(value, discreet)}`;
   report.problem(at, `${sentence(issue, path, judged)}${found}`, example);
 }

@@ -65,8 +65,8 @@ describe('npm start', () => {
       const jar = /-c '([^']+)'/.exec(demo.lines[0] ?? '')?.[1] ?? '';
       const users = join(dirname(jar), 'users.json');
       expect([existsSync(jar), existsSync(users)], `round ${round}`).toEqual([true, true]);
-      const { stdout } = demo;
       expect(await demo.stop('SIGINT')).toBe(0);
+      const { stdout } = demo;
       // The throwaway folder is gone, and so is everything that listened.
       expect(existsSync(dirname(jar))).toBe(false);
       for (const what of ['with sessions', 'without', 'admin API']) {
