@@ -82,20 +82,20 @@ test('a change that waits behind a save that fails is stored all the same', asyn
   const outcomes = Promise.allSettled([leader.session.commit(), follower.session.commit()]);
   fail();
   expect((await outcomes).map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
-  await browser.visit((session) => expect(session.all()).toEqual({ b: 1 }));
+  await browser.look((session) => expect(session.all()).toEqual({ b: 1 }));
 });
 
 test('names of Object.prototype are keys like all others', async () => {
   const { service } = world();
   const browser = new Browser(service);
   const names = ['constructor', 'toString', 'hasOwnProperty', 'prototype'];
-  await browser.visit((session) => {
+  await browser.look((session) => {
     for (const name of names) {
       expect(session.get(name)).toBeUndefined();
       session.merge({ [name]: { [name]: 1 } });
     }
   });
-  await browser.visit((session) => {
+  await browser.look((session) => {
     for (const name of names) expect(session.get(name)).toEqual({ [name]: 1 });
   });
   expect(Object.getOwnPropertyNames(Object.prototype)).not.toContain('1');

@@ -5,19 +5,19 @@ describe('data', () => {
   test('is set, read, updated, deleted and merged', async () => {
     const { service } = world();
     const browser = new Browser(service);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       session.set('cart', [1, 2]);
       session.set('theme', 'dark');
       session.update<number>('n', (n = 0) => n + 1);
       session.merge({ address: { city: 'Ulm', zip: '1' }, theme: null });
       expect(session.keys()).toEqual(['cart', 'n', 'address']);
     });
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.all()).toEqual({ cart: [1, 2], n: 1, address: { city: 'Ulm', zip: '1' } });
       session.merge({ address: { zip: null, street: 'A' } });
       session.delete('cart');
     });
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.all()).toEqual({ n: 1, address: { city: 'Ulm', street: 'A' } });
       expect(session.has('cart')).toBe(false);
     });
@@ -31,7 +31,7 @@ describe('data', () => {
       session.set('cart', cart);
       cart.push({ id: 2 });
     });
-    await browser.visit((session) => {
+    await browser.look((session) => {
       const read = session.get<{ id: number }[]>('cart');
       expect(read).toEqual([{ id: 1 }]);
       expect(() => read?.push({ id: 3 })).toThrow(TypeError);
@@ -52,11 +52,11 @@ describe('data', () => {
   ])('refuses %s and loses nothing', async (_name, key, value) => {
     const { service } = world();
     const browser = new Browser(service);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       session.set('kept', 1);
       expect(() => session.set(key, value)).toThrow(expect.objectContaining({ code: 'INVALID_VALUE' }));
     });
-    await browser.visit((session) => expect(session.all()).toEqual({ kept: 1 }));
+    await browser.look((session) => expect(session.all()).toEqual({ kept: 1 }));
   });
 
   test('too large is refused with 413 and the stored data stays', async () => {
@@ -65,7 +65,7 @@ describe('data', () => {
     await browser.visit((session) => session.set('kept', 1));
     const answer = await browser.visit((session) => session.set('big', 'x'.repeat(1000)));
     expect(answer).toMatchObject({ status: 413, refusal: { code: 'data_too_large' } });
-    await browser.visit((session) => expect(session.keys()).toEqual(['kept']));
+    await browser.look((session) => expect(session.keys()).toEqual(['kept']));
   });
 
   test('of requests in flight that set different keys is all kept, with far fewer saves than writers', async () => {
@@ -89,7 +89,7 @@ describe('data', () => {
         }),
       ),
     );
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.keys()).toHaveLength(51);
       expect(session.get('n')).toBe(50);
     });
@@ -112,7 +112,7 @@ describe('data', () => {
     const plain = visit(service, parts, (session) => session.set('n', 2));
     expect((await plain).status).toBe(200);
     await expect(picky).rejects.toMatchObject({ code: 'INVALID_VALUE' });
-    await browser.visit((session) => expect(session.all()).toEqual({ n: 2 }));
+    await browser.look((session) => expect(session.all()).toEqual({ n: 2 }));
   });
 
   test('that a handler commits is stored before it goes on', async () => {
@@ -137,7 +137,7 @@ describe('data', () => {
     await opened.finish({ status: 200, cacheControl: undefined });
     opened.session.set('late', 1);
     await opened.finish(undefined);
-    await browser.visit((session) => expect(session.get('late')).toBe(1));
+    await browser.look((session) => expect(session.get('late')).toBe(1));
     await expect(opened.session.login('ann')).rejects.toMatchObject({ code: 'HEADERS_SENT' });
     await expect(opened.session.rotate()).rejects.toMatchObject({ code: 'HEADERS_SENT' });
   });
@@ -155,7 +155,7 @@ describe('data', () => {
     const extra = { colour: { shade: 'blue' } };
     const writes = [...record.writes, 'w'];
     expect(await backend.save({ ...record, version: 2, format: 9, data, extra, writes }, signal)).toBe(true);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.all()).toEqual({ a: { b: 2 }, c: [1] });
       session.set('d', 1);
     });
@@ -175,7 +175,7 @@ describe('login', () => {
     expect(answer.visit.session.id).toBe(first.visit.session.id);
     expect(browser.token).not.toBe(before);
     expect(field(answer.fields, 'set-cookie')).toContain('Max-Age=3600');
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.user).toBe('ann');
       expect(session.get('cart')).toEqual([1]);
       expect(session.authenticatedAt).toBe(clock.now());
@@ -187,7 +187,7 @@ describe('login', () => {
     const browser = new Browser(service);
     await browser.visit((session) => session.merge({ cart: [1], seen: true }));
     await browser.visit((session) => session.login('ann', { keep: ['cart', 'absent'] }));
-    await browser.visit((session) => expect(session.keys()).toEqual(['cart']));
+    await browser.look((session) => expect(session.keys()).toEqual(['cart']));
   });
 
   test('supersedes the old secret at once: for a minute it only goes unanswered, then it is dead', async () => {
@@ -201,7 +201,7 @@ describe('login', () => {
     expect(early.visit.session.user).toBeUndefined();
     await clock.advance(60_000);
     expect(await visit(service, old)).toMatchObject({ status: 401, refusal: { code: 'session_invalid' } });
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('tells a superseded client so where a session is required, without touching its cookie', async () => {
@@ -222,7 +222,7 @@ describe('login', () => {
     await visit(service, { headers: { cookie: browser.cookie } }, (session) => session.login('ann'));
     const again = await browser.visit((session) => session.login('ann'));
     expect(again.status).toBe(200);
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('as another user begins a new session without data and ends the old one', async () => {
@@ -232,7 +232,7 @@ describe('login', () => {
     const first = await browser.visit((session) => session.set('secret', 1));
     const old = { headers: { cookie: browser.cookie } };
     await browser.visit((session) => session.login('bob'));
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.user).toBe('bob');
       expect(session.keys()).toEqual([]);
       expect(session.id).not.toBe(first.visit.session.id);
@@ -265,7 +265,7 @@ describe('login', () => {
       session.set('role', 'admin');
     });
     expect(await slow).toMatchObject({ status: 409, refusal: { code: 'conflict' } });
-    await browser.visit((session) => expect(session.keys()).toEqual([]));
+    await browser.look((session) => expect(session.keys()).toEqual([]));
   });
 
   test('of two requests at once both end in a session of the user', async () => {
@@ -279,7 +279,7 @@ describe('login', () => {
     for (const answer of answers) {
       const other = new Browser(service);
       other.receive(answer.fields);
-      await other.visit((session) => {
+      await other.look((session) => {
         expect(session.user).toBe('ann');
         expect(session.get('cart')).toEqual([1]);
       });
@@ -316,10 +316,10 @@ describe('rotation', () => {
     const browser = new Browser(service);
     await browser.visit();
     const old = { headers: { cookie: browser.cookie } };
-    await browser.visit(async (session) => expect(await session.rotate()).toBe('rotated'));
+    await browser.look(async (session) => expect(await session.rotate()).toBe('rotated'));
     await clock.advance(600_000);
     expect((await visit(service, old, (session) => session.set('a', 1))).status).toBe(200);
-    await browser.visit((session) => expect(session.get('a')).toBe(1));
+    await browser.look((session) => expect(session.get('a')).toBe(1));
     const reading = await visit(service, old, (session) => expect(session.readOnly).toBe(true));
     expect(reading.status).toBe(200);
     const writing = await visit(service, old, (session) => session.set('a', 2));
@@ -337,7 +337,7 @@ describe('rotation', () => {
     await visit(service, old, (session) => session.rotate());
     await visit(service, old, async (session) => expect(await session.rotate()).toBe('unchanged'));
     await clock.advance(60_000);
-    await browser.visit(async (session) => expect(await session.rotate()).toBe('rotated'));
+    await browser.look(async (session) => expect(await session.rotate()).toBe('rotated'));
     expect((await browser.visit()).status).toBe(200);
     expect((await visit(service, old, (session) => expect(session.readOnly).toBe(true))).status).toBe(200);
   });
@@ -348,12 +348,12 @@ describe('rotation', () => {
     await browser.visit();
     await browser.visit((session) => session.login('ann'));
     const token = browser.token;
-    await browser.visit(async (session) => expect(await session.rotate()).toBe('waiting'));
+    await browser.look(async (session) => expect(await session.rotate()).toBe('waiting'));
     expect(browser.token).toBe(token);
     await clock.advance(60_000);
     await browser.visit();
     expect(browser.token).not.toBe(token);
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('does not move the end of the session', async () => {

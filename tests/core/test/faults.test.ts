@@ -34,7 +34,7 @@ describe('a store that is down', () => {
     expect(field(answer.fields, 'retry-after')).toBe('1');
     broken.load = undefined;
     delete broken.load;
-    await browser.visit((session) => expect(session.get('a')).toBe(1));
+    await browser.look((session) => expect(session.get('a')).toBe(1));
   });
 
   test('is logged once when it goes and once when it is back', async () => {
@@ -141,7 +141,7 @@ describe('a save of unknown outcome', () => {
     const answer = await browser.visit((session) => session.update<number>('n', (n = 0) => n + 1));
     expect(answer.status).toBe(200);
     expect(lost).toBe(2);
-    await browser.visit((session) => expect(session.get('n')).toBe(1));
+    await browser.look((session) => expect(session.get('n')).toBe(1));
   });
 
   test('that did not arrive, and lost the race meanwhile, is replayed over the newest record', async () => {
@@ -166,7 +166,7 @@ describe('a save of unknown outcome', () => {
       },
     });
     await browser.visit((session) => session.set('mine', 1));
-    await browser.visit((session) => expect(session.all()).toEqual({ other: 1, mine: 1 }));
+    await browser.look((session) => expect(session.all()).toEqual({ other: 1, mine: 1 }));
   });
 
   test('after which too much was written to tell is a fault, never a replay', async () => {
@@ -191,7 +191,7 @@ describe('a save of unknown outcome', () => {
     const answer = await browser.visit((session) => session.update<number>('n', (n = 0) => n + 1));
     expect(answer).toMatchObject({ status: 503, refusal: { code: 'store_unavailable' } });
     delete broken.save;
-    await browser.visit((session) => expect(session.get('n')).toBe(1));
+    await browser.look((session) => expect(session.get('n')).toBe(1));
   });
 
   test('that was the first of its id is never repeated: the id is ended, the client gets 503 and no token', async () => {

@@ -140,6 +140,13 @@ export class Browser {
     return answer;
   }
 
+  /** A visit that must be let in, so that what its handler expects has been looked at. */
+  async look(handler: Handler, parts: RequestParts = {}): Promise<Answer> {
+    const answer = await this.visit(handler, parts);
+    if (answer.refusal !== undefined) throw new Error(`refused: ${answer.status} ${answer.refusal.code}`);
+    return answer;
+  }
+
   receive(fields: readonly HeaderField[]): void {
     for (const [name, value] of fields) {
       if (name.toLowerCase() !== 'set-cookie') continue;

@@ -36,7 +36,7 @@ describe('a visit without a token', () => {
     const browser = new Browser(service);
     await browser.visit((session) => session.set('a', 1));
     expect(await manager.count()).toBe(1);
-    await browser.visit((session) => expect(session.get('a')).toBe(1));
+    await browser.look((session) => expect(session.get('a')).toBe(1));
   });
 
   test.each([

@@ -53,7 +53,7 @@ describe('a login', () => {
     const fields = await slow.finish(asked);
     expect(field(fields, 'set-cookie')).toBeUndefined();
     browser.receive(fields);
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('by bearer is answered by bearer, also over a token that a login has superseded', async () => {
@@ -82,7 +82,7 @@ describe('a login', () => {
     });
     expect(answer.status).toBe(200);
     browser.receive(answer.fields);
-    await browser.visit((session) => expect(session.get('a')).toBe(1));
+    await browser.look((session) => expect(session.get('a')).toBe(1));
   });
 
   test('that begins a session keeps the signal that was taken before it, which aborts at its end', async () => {
@@ -121,7 +121,7 @@ describe('a logout', () => {
     await browser.visit((session) => session.login('ann'));
     await slow.session.logout();
     browser.receive(await slow.finish(asked));
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 });
 
@@ -131,7 +131,7 @@ describe('a rotation that is due', () => {
     const browser = new Browser(made.service);
     await browser.visit();
     await browser.visit((session) => session.login('ann'));
-    await browser.visit(async (session) => expect(await session.rotate()).toBe('waiting'));
+    await browser.look(async (session) => expect(await session.rotate()).toBe('waiting'));
     await made.clock.advance(60_000);
     return { ...made, browser };
   }
@@ -141,7 +141,8 @@ describe('a rotation that is due', () => {
     const reader = await service.open(request({ headers: { cookie: browser.cookie } }));
     await browser.visit((session) => session.login('ann'));
     expect(field(await reader.finish(asked), 'set-cookie')).toBeUndefined();
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    expect(reader.pending).toBe(false);
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('stays due when the client of the visit goes away', async () => {

@@ -19,7 +19,7 @@ describe('data', () => {
       session.merge({ at: new Date(0), nested });
       nested.x = 2;
     });
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.get('at')).toBe('1970-01-01T00:00:00.000Z');
       expect(session.get('nested')).toEqual({ x: 1 });
     });
@@ -50,7 +50,7 @@ describe('data', () => {
     const { service } = world({ maxData: 100 });
     const browser = new Browser(service);
     await browser.visit((session) => session.set('kept', 1));
-    await browser.visit(async (session) => {
+    await browser.look(async (session) => {
       session.set('a', 'x'.repeat(200));
       await expect(session.commit()).rejects.toMatchObject({ code: 'RECORD_TOO_LARGE' });
       expect(session.all()).toEqual({ kept: 1 });
@@ -76,7 +76,7 @@ describe('data', () => {
     for (const { fields } of answers) {
       const client = new Browser(service);
       client.receive(fields);
-      await client.visit((session) => {
+      await client.look((session) => {
         expect(session.user).toBe('ann');
         expect(session.all()).toEqual({ a: 1, b: 2 });
       });

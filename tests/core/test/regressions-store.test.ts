@@ -10,7 +10,7 @@ import {
 import { TestClock } from '@sessionkit/testkit';
 import { describe, expect, test } from 'vitest';
 import { Browser, field, visit, world, wrap } from './harness.js';
-import { down, idOf, recordOf, rig } from './rig.js';
+import { down, idOf, operator, recordOf, rig } from './rig.js';
 
 describe('a store that does not keep its contract', () => {
   const answers: readonly (readonly [string, () => unknown])[] = [
@@ -26,16 +26,39 @@ describe('a store that does not keep its contract', () => {
     ['answers a foreign error in place of a record', () => Promise.resolve([new Error('foreign')])],
   ];
   test.each(answers)('by a load that %s is a fault, and clears nothing', async (_what, load) => {
-    const { service, broken } = rig();
+    const { service, manager, broken } = rig();
     const browser = new Browser(service);
     await browser.visit();
     broken.load = load;
     const answer = await browser.visit();
     expect(answer).toMatchObject({ status: 503, refusal: { code: 'store_unavailable' } });
     expect(field(answer.fields, 'set-cookie')).toBeUndefined();
+    const fault: unknown = await manager.get(idOf(browser)).catch((error: unknown) => error);
+    expect(fault).toBeInstanceOf(SessionError);
+    expect(fault).toMatchObject({ code: 'BACKEND_FAILED', retryable: true });
     delete broken.load;
     expect((await browser.visit()).status).toBe(200);
   });
+
+  test.each(['end', 'list', 'count'])(
+    'by throwing at once from %s is a fault like any other',
+    async (verb) => {
+      const { service, manager, broken } = rig();
+      const browser = new Browser(service);
+      await browser.visit();
+      broken[verb] = () => {
+        throw new Error('at once');
+      };
+      const calls = {
+        end: () => manager.end(idOf(browser), operator),
+        list: () => manager.list(),
+        count: () => manager.count(),
+      };
+      const fault: unknown = await calls[verb as keyof typeof calls]().catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(SessionError);
+      expect(fault).toMatchObject({ code: 'BACKEND_FAILED', retryable: true });
+    },
+  );
 
   test('by a watch that never answers does not keep the manager from closing', async () => {
     const clock = new TestClock();
@@ -64,7 +87,7 @@ describe('a login', () => {
     expect(first).toHaveLength(2);
     expect(new Set(first).size).toBe(2);
     await clock.advance(3_000);
-    await browser.visit((session) => expect(session.all()).toEqual({ cart: 1 }));
+    await browser.look((session) => expect(session.all()).toEqual({ cart: 1 }));
   });
 
   test('that is refused does not take the changes before it along', async () => {
@@ -77,7 +100,7 @@ describe('a login', () => {
       await expect(session.login('ann')).rejects.toMatchObject({ clientCode: 'too_many' });
     });
     expect(answer.status).toBe(200);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.get('cart')).toBe(1);
       expect(session.user).toBeUndefined();
     });

@@ -30,6 +30,22 @@ describe('a session that is held open', () => {
     expect(signal.aborted).toBe(true);
   });
 
+  test('is not taken for idle by a store that has not been told of its use yet', async () => {
+    const { service, broken, clock } = rig({ idleTimeout: 10_000 }, { flushInterval: 60_000 });
+    broken.watch = undefined;
+    const browser = new Browser(service);
+    await browser.visit();
+    const { signal } = (await service.open(request({ headers: { cookie: browser.cookie } }))).session;
+    expect(signal.aborted).toBe(false);
+    for (let i = 0; i < 10; i++) {
+      await clock.advance(3_000);
+      await browser.visit();
+    }
+    expect(signal.aborted).toBe(false);
+    await clock.advance(16_000);
+    expect(signal.aborted).toBe(true);
+  });
+
   test('is let go when it is closed while its commit is under way', async () => {
     const { service, real, broken, clock } = rig();
     const browser = new Browser(service);
@@ -146,6 +162,20 @@ describe('the clock', () => {
     await clock.advance(60_000);
     await turns(10);
     expect(await manager.count()).toBe(1);
+  });
+
+  test('of a process that steps forward ends no session in the store', async () => {
+    const { service, environment, real, clock } = rig({ idleTimeout: 900_000 });
+    const browser = new Browser(service);
+    await browser.visit();
+    const token = { headers: { cookie: browser.cookie } };
+    await clock.advance(1_000);
+    environment.skew = 3_600_000;
+    expect((await visit(service, token)).status).toBe(401);
+    await turns();
+    expect((await recordOf(real, idOf(browser))).ended).toBeUndefined();
+    await clock.advance(60_000);
+    expect((await visit(service, token)).status).toBe(200);
   });
 
   test('of a store that answers no number changes nothing', async () => {

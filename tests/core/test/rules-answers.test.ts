@@ -155,7 +155,7 @@ test('the token of a rotation does not go out when a login came in between', asy
   const fields = await slow.finish(asked);
   expect(fields).toEqual([]);
   browser.receive(fields);
-  await browser.visit((session) => expect(session.user).toBe('ann'));
+  await browser.look((session) => expect(session.user).toBe('ann'));
 });
 
 test('the token of a rotation does not go out when the session has ended in between', async () => {
@@ -174,7 +174,7 @@ describe('a verb that the handler does not await', () => {
     const browser = new Browser(service);
     const answer = await browser.visit((session) => void session.login('ann'));
     expect(field(answer.fields, 'set-cookie')).toContain('sxapi-sess=s');
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('is waited for by the answer: rotate', async () => {
@@ -205,7 +205,7 @@ describe('a verb that the handler does not await', () => {
       void session.login('ann', { keep: ['cart'] });
       void session.login('bob');
     });
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.user).toBe('bob');
       expect(session.all()).toEqual({});
     });

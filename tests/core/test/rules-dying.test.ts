@@ -162,7 +162,7 @@ describe('on_dead renew', () => {
     const { browser } = await ended({ autoCreate: false });
     const answer = await browser.visit((session) => session.login('ann'));
     expect(field(answer.fields, 'session-ended')).toBe('killed');
-    await browser.visit((session) => expect(session.user).toBe('ann'));
+    await browser.look((session) => expect(session.user).toBe('ann'));
   });
 
   test('does not renew what a login superseded a moment ago: nothing is opened, created or said', async () => {

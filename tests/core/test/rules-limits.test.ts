@@ -55,7 +55,7 @@ describe('services of one share group', () => {
     const there = { headers: { cookie: browser.cookie } };
     const login = await visit(other, there, (session) => session.login('ann'));
     browser.receive(login.fields);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       expect(session.user).toBe('ann');
       expect(session.get('a')).toBe(1);
     });
@@ -106,14 +106,14 @@ describe('a key', () => {
   ])('that is %s is refused by every verb, and nothing is stored', async (_what, key) => {
     const { service } = world();
     const browser = new Browser(service);
-    await browser.visit((session) => {
+    await browser.look((session) => {
       const refused = expect.objectContaining({ code: 'INVALID_VALUE' });
       expect(() => session.set(key, 1)).toThrow(refused);
       expect(() => session.delete(key)).toThrow(refused);
       expect(() => session.update(key, () => 1)).toThrow(refused);
       expect(() => session.merge(JSON.parse(`{${JSON.stringify(key)}:1}`))).toThrow(refused);
     });
-    await browser.visit((session) => expect(session.all()).toEqual({}));
+    await browser.look((session) => expect(session.all()).toEqual({}));
   });
 
   test('of 255 bytes is kept', async () => {
@@ -123,7 +123,7 @@ describe('a key', () => {
     await browser.visit((session) => {
       for (const key of keys) session.set(key, key);
     });
-    await browser.visit((session) => expect(session.keys()).toEqual(keys));
+    await browser.look((session) => expect(session.keys()).toEqual(keys));
   });
 
   test.each(['{"__proto__":{"admin":true}}', '[{"a":{"__proto__":1}}]'])(
@@ -132,13 +132,13 @@ describe('a key', () => {
       const { service } = world();
       const browser = new Browser(service);
       const value: unknown = JSON.parse(json);
-      await browser.visit((session) => {
+      await browser.look((session) => {
         const refused = expect.objectContaining({ code: 'INVALID_VALUE' });
         expect(() => session.set('a', value)).toThrow(refused);
         expect(() => session.update('a', () => value)).toThrow(refused);
         expect(() => session.merge({ a: value })).toThrow(refused);
       });
-      await browser.visit((session) => expect(session.all()).toEqual({}));
+      await browser.look((session) => expect(session.all()).toEqual({}));
       expect('admin' in {}).toBe(false);
     },
   );
@@ -147,7 +147,7 @@ describe('a key', () => {
     const { service } = world();
     const browser = new Browser(service);
     await browser.visit((session) => session.set('a', { text: '"__proto__":1' }));
-    await browser.visit((session) => expect(session.get('a')).toEqual({ text: '"__proto__":1' }));
+    await browser.look((session) => expect(session.get('a')).toEqual({ text: '"__proto__":1' }));
   });
 });
 
@@ -160,11 +160,11 @@ describe('the data of a session', () => {
     const browser = new Browser(service);
     const most = 'x'.repeat(LARGEST - frame);
     expect((await browser.visit((session) => session.set('a', most))).status).toBe(200);
-    await browser.visit((session) => expect(Buffer.byteLength(session.text)).toBe(LARGEST));
+    await browser.look((session) => expect(Buffer.byteLength(session.text)).toBe(LARGEST));
     const over = await browser.visit((session) => session.set('a', `${most}x`));
     expect(over).toMatchObject({ status: 413, refusal: { code: 'data_too_large' } });
     expect((await browser.visit((session) => session.set('b', 1))).status).toBe(413);
-    await browser.visit((session) => expect(session.get('a')).toBe(most));
+    await browser.look((session) => expect(session.get('a')).toBe(most));
   });
 
   test('may shrink where it is over a limit that was lowered, but not grow', async () => {
@@ -176,6 +176,6 @@ describe('the data of a session', () => {
     const parts = { headers: { cookie: browser.cookie } };
     expect((await visit(lower, parts, (session) => session.set('c', 1))).status).toBe(413);
     expect((await visit(lower, parts, (session) => session.delete('b'))).status).toBe(200);
-    await browser.visit((session) => expect(session.keys()).toEqual(['a']));
+    await browser.look((session) => expect(session.keys()).toEqual(['a']));
   });
 });
