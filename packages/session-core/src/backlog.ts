@@ -57,6 +57,8 @@ export class Backlog {
   async write(batch: readonly Touch[], collected: boolean): Promise<void> {
     const store = this.#store;
     for (let i = 0; i < batch.length; i += CHUNK) {
+      // A store may answer within the turn of the event loop: requests must have theirs in between.
+      if (i > 0) await new Promise((resolve) => setImmediate(resolve));
       const chunk = batch.slice(i, i + CHUNK).sort((a, b) => (a.id < b.id ? -1 : 1));
       try {
         const dead = await store.call('touch', (signal) => store.backend.touch(chunk, signal));

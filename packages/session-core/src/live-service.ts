@@ -166,7 +166,7 @@ export class LiveService implements Service {
     const { settings } = this;
     if (verdict.cause === undefined) this.#parts.limits?.count(request, 'failedTokens');
     if (verdict.record !== undefined && verdict.record.ended === undefined && verdict.cause !== undefined) {
-      void this.store?.bury(verdict.record, settings.keepEnded);
+      void this.store?.bury(verdict.record);
     }
     if (settings.onDead === 'error') return this.#refused(request, verdict.code, undefined, transport, true);
     const visit = this.#without(request, demand, this.#plan(request));
@@ -175,7 +175,10 @@ export class LiveService implements Service {
     if (verdict.cause !== undefined) answer.notes = [['session-ended', verdict.cause]];
     answer.headers = [...clearFields(settings, request, transport), ...answer.notes];
     if (visit.refusal !== undefined) {
-      visit.refusal = { ...visit.refusal, headers: [...visit.refusal.headers, ...answer.headers] };
+      visit.refusal = {
+        ...visit.refusal,
+        headers: [...visit.refusal.headers, ...transport.clear(request), ...answer.notes],
+      };
     }
     return visit;
   }

@@ -16,7 +16,7 @@ import type {
   StoreHealth,
 } from './service.js';
 import { type Settings, settle } from './settings.js';
-import { Store } from './store.js';
+import { KEEP_ENDED, Store } from './store.js';
 
 const DEFAULT_DEADLINE = 2_000;
 const DEFAULT_FLUSH = 1_000;
@@ -153,7 +153,8 @@ class LiveManager implements SessionManager {
     if (backend === undefined) return undefined;
     let store = this.#stores.get(backend);
     if (store === undefined) {
-      store = new Store(backend, this.#environment, this.#options);
+      const keepEnded = (record: SessionRecord) => this.#keepEnded(record);
+      store = new Store(backend, this.#environment, { ...this.#options, keepEnded });
       this.#stores.set(backend, store);
     }
     return store;
@@ -229,7 +230,7 @@ class LiveManager implements SessionManager {
     for (const { settings } of this.services.values()) {
       if (settings.group === record.service) return settings.keepEnded;
     }
-    return 3_600_000;
+    return KEEP_ENDED;
   }
 
   /** Two services of one backend must not read each other's cookie, nor share sessions by accident. */

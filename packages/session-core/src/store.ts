@@ -15,6 +15,8 @@ export interface StoreOptions {
   readonly deadline: Millis;
   /** How often touches are written, in ms. */
   readonly flushInterval: Millis;
+  /** How long an ended session stays readable, in ms, as its service says. */
+  keepEnded(record: SessionRecord): Millis;
 }
 
 const CLOCK_INTERVAL = 60_000;
@@ -38,6 +40,7 @@ export class Store {
   readonly links = new Links();
   readonly lanes: Lanes;
   readonly #deadlines: Deadlines;
+  readonly #options: StoreOptions;
   readonly #writer: string;
   readonly #backlog = new Backlog(this);
   readonly #loads = new Loads(this);
@@ -45,6 +48,7 @@ export class Store {
   #writeCount = 0;
   #offset: Millis = 0;
   #clockKnown = false;
+  #hasClock = false;
   #clockRead: Promise<void> | undefined;
   #unwatch: Promise<(() => Promise<void>) | undefined>;
   #down = false;
@@ -54,6 +58,7 @@ export class Store {
   constructor(backend: Backend, environment: Environment, options: StoreOptions) {
     this.backend = backend;
     this.environment = environment;
+    this.#options = options;
     this.deadline = options.deadline;
     this.flushInterval = options.flushInterval;
     this.#deadlines = new Deadlines(options.deadline);
@@ -77,7 +82,7 @@ export class Store {
 
   /** Clock of the store minus clock of the process; undefined when the store has none or was not asked yet. */
   get clockOffset(): Millis | undefined {
-    return this.#clockKnown ? this.#offset : undefined;
+    return this.#hasClock ? this.#offset : undefined;
   }
 
   /** Undefined once the clock of the store is known; before the first judgement wait for it. Rejects as the store does. */
@@ -201,12 +206,12 @@ export class Store {
    * Found dead by time: ended once no other process can have a fresher touch to write, and only if the clock of the store, asked again, says so too.
    * Never rejects; whoever finds it next tries again.
    */
-  async bury(record: SessionRecord, keepEnded: Millis = KEEP_ENDED): Promise<void> {
+  async bury(record: SessionRecord): Promise<void> {
     if (this.now() - deadFrom(record) < 2 * this.flushInterval) return;
     try {
       await this.#readClock();
       const cause = this.causeOfDeath(record, this.now());
-      if (cause !== undefined) await this.end([record.id], cause, undefined, keepEnded);
+      if (cause !== undefined) await this.end([record.id], cause, undefined, this.#options.keepEnded(record));
     } catch (error) {
       this.complain('ending a dead session failed', error);
     }
@@ -288,6 +293,7 @@ export class Store {
     }
     this.#offset = store === undefined ? 0 : Math.round(store - (before + after) / 2);
     this.#clockKnown = true;
+    this.#hasClock = store !== undefined;
     if (Math.abs(this.#offset) <= CLOCK_REPORTED) return;
     this.complain(
       `its clock is ${this.#offset} ms off this process'; sessions are judged by the store's`,

@@ -76,7 +76,7 @@ describe('a session that is held open', () => {
   });
 
   test('and is found idle long after is ended so that its cause stays readable', async () => {
-    const { service, real, broken, clock } = rig({ idleTimeout: 10_000, keepEnded: 3_600_000 });
+    const { service, real, broken, clock } = rig({ idleTimeout: 10_000, keepEnded: 7_200_000 });
     const browser = new Browser(service);
     await browser.visit();
     const kept: number[] = [];
@@ -90,7 +90,7 @@ describe('a session that is held open', () => {
     clock.jump(30_000);
     await clock.advance(2_000);
     expect(signal.aborted).toBe(true);
-    expect(kept).toEqual([3_600_000]);
+    expect(kept).toEqual([7_200_000]);
     expect((await recordOf(real, idOf(browser))).ended).toMatchObject({ cause: 'idle' });
   });
 });
@@ -210,4 +210,10 @@ test.each([Number.NaN, -1])('an operator can not end a session %d ms from now', 
   await browser.visit();
   await expect(manager.end(idOf(browser), operator, ttl)).rejects.toMatchObject({ code: 'INVALID_VALUE' });
   expect((await browser.visit()).status).toBe(200);
+});
+
+test('a store without a clock has no offset to tell', async () => {
+  const { manager, service } = world({ backend: wrap(memory(), { now: () => Promise.resolve(undefined) }) });
+  await visit(service);
+  expect((await manager.health())[0]?.clockOffset).toBeUndefined();
 });
