@@ -18,9 +18,12 @@ const HOP_BY_HOP = new Set([
 /** Framing and routing can't be nominated away: a message would be read as another one behind the proxy. */
 const NOT_NOMINABLE = new Set(['host', 'content-length']);
 
-/** Applications behind CGI, WSGI and the like can't tell `_` from `-`. */
+/**
+ * A name as applications may come to read it: CGI, WSGI and the like write `_` for `-`, and PHP and others for every sign that is no letter or digit
+ * (`X.Session.User`).
+ */
 export function dashed(lowerName: string): string {
-  return lowerName.includes('_') ? lowerName.replaceAll('_', '-') : lowerName;
+  return /[^a-z0-9-]/.test(lowerName) ? lowerName.replace(/[^a-z0-9-]/g, '-') : lowerName;
 }
 
 /** Fields by which gateway and upstream speak of the session. */
@@ -48,6 +51,17 @@ export function nominated(raw: RawFields): ReadonlySet<string> | undefined {
 /** Whether a field belongs to one connection only. */
 export function isHopByHop(lowerName: string, names: ReadonlySet<string> | undefined): boolean {
   return HOP_BY_HOP.has(lowerName) || names?.has(lowerName) === true;
+}
+
+/** All of `Transfer-Encoding`, in lower case; undefined when there is none. */
+export function transferCoding(raw: RawFields): string | undefined {
+  let coding: string | undefined;
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]?.toLowerCase() !== 'transfer-encoding') continue;
+    const value = (raw[i + 1] ?? '').trim().toLowerCase();
+    coding = coding === undefined ? value : `${coding}, ${value}`;
+  }
+  return coding;
 }
 
 /** Fields in pairs, as trailers are given to node. */

@@ -26,6 +26,15 @@ export const TOO_SLOW: Problem = {
   detail: 'The server behind this gateway did not answer in time.',
 };
 export const BAD_TARGET: Problem = { status: 400, detail: 'The request target must be a path.' };
+export const BAD_HOST: Problem = { status: 400, detail: 'The request must name one host.' };
+export const BAD_FRAMING: Problem = {
+  status: 400,
+  detail: 'HTTP/1.0 knows no Transfer-Encoding.',
+};
+export const NO_CODING: Problem = {
+  status: 501,
+  detail: 'This gateway knows no Transfer-Encoding but chunked.',
+};
 export const BAD_REQUEST: Problem = { status: 400, detail: 'The request can not be passed on as it is.' };
 export const NO_UPGRADE: Problem = { status: 501, detail: 'This gateway does not pass WebSockets on.' };
 export const NO_TRACE: Problem = { status: 501, detail: 'TRACE is not passed on.' };
@@ -59,8 +68,8 @@ export function sendProblem(request: IncomingMessage, response: ServerResponse, 
   const fields = ['Content-Type', 'application/problem+json', 'Cache-Control', 'no-store'];
   fields.push('Content-Length', String(Buffer.byteLength(body)));
   if (status === 503) fields.push('Retry-After', '1');
-  // What is left of the upload is not wanted.
-  if (!request.complete) fields.push('Connection', 'close');
+  // What is left of the upload is not wanted. With HTTP/1.0 nobody is sure where it ends.
+  if (!request.complete || request.httpVersionMinor === 0) fields.push('Connection', 'close');
   response.writeHead(status, fields).end(body);
 }
 

@@ -1,12 +1,17 @@
 import type { Exchange, Router, ServerTarget } from '@sessionkit/session-core';
 import { withoutQueries } from './credentials.js';
+import { transferCoding } from './fields.js';
 import type { Settings } from './options.js';
 import * as problems from './problem.js';
 import { type Problem, sendProblem } from './problem.js';
 import { type Outgoing, Relay } from './relay.js';
+import { whenClosed } from './sockets.js';
 import { originForm } from './target.js';
 import { clientFields, forwardedFields, sessionFields } from './up.js';
 import { Upstream, type Wiring } from './upstream.js';
+
+/** What `Host` may hold (RFC 9112 section 3.2): an address or a name, and a port. Two fields come with a comma between them. */
+const HOST = /^(?:\[[\w:.%~-]+\]|[\w.~%-]*)(?::\d*)?$/;
 
 export class ProxyRouter implements Router {
   readonly type = 'proxy';
@@ -58,18 +63,26 @@ export class ProxyRouter implements Router {
     const { request, session } = exchange;
     const { carriers, environment, signKey } = this.#wiring;
     const { method = 'GET', rawHeaders } = request;
-    const wants = shape(rawHeaders);
-    if (wants.webSocket) return problems.NO_UPGRADE;
+    if (wantsWebSocket(rawHeaders)) return problems.NO_UPGRADE;
     if (method === 'TRACE') return problems.NO_TRACE;
+    if (!HOST.test(exchange.host)) return problems.BAD_HOST;
+    const coding = transferCoding(rawHeaders);
+    if (coding !== undefined) {
+      // RFC 9112 section 6.1.
+      if (request.httpVersionMinor === 0) return problems.BAD_FRAMING;
+      // The label would be lost here, and the body stay coded.
+      if (coding !== 'chunked') return problems.NO_CODING;
+    }
     const form = originForm(request.url ?? '/');
     if (typeof form !== 'string')
-      return form.kind === 'asterisk' ? problems.NOTHING_TO_SAY : problems.BAD_TARGET;
+      return form.kind === 'asterisk' && method === 'OPTIONS' ? problems.NOTHING_TO_SAY : problems.BAD_TARGET;
     const target = withoutQueries(form, carriers.queries);
     const signing =
       signKey === undefined ? undefined : { key: signKey, now: environment.now(), method, target };
     const fields = clientFields(rawHeaders, carriers);
     fields.push(...forwardedFields(exchange), ...sessionFields(session, signing));
-    return { method, target, fields, hasBody: wants.hasBody };
+    const hasBody = coding !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+    return { method, target, fields, hasBody };
   }
 
   /** All servers, the one whose turn it is first. */
@@ -94,21 +107,18 @@ function answer({ request, response }: Exchange, problem: Problem): Promise<void
       resolve();
       return;
     }
-    response.once('close', resolve);
+    whenClosed(request, response, resolve);
     if (response.headersSent) response.destroy();
     else sendProblem(request, response, problem);
   });
 }
 
-/** What a head says of the message that it begins. */
-function shape(raw: readonly string[]): { readonly hasBody: boolean; readonly webSocket: boolean } {
-  let hasBody = false;
-  let webSocket = false;
-  for (let i = 0; i < raw.length; i += 2) {
-    const name = raw[i]?.toLowerCase();
-    if (name === 'transfer-encoding') hasBody = true;
-    else if (name === 'content-length') hasBody ||= Number(raw[i + 1]) > 0;
-    else if (name === 'upgrade') webSocket ||= /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(raw[i + 1] ?? '');
-  }
-  return { hasBody, webSocket };
+/** Whether a head asks for a WebSocket. */
+function wantsWebSocket(raw: readonly string[]): boolean {
+  return raw.some(
+    (name, i) =>
+      i % 2 === 0 &&
+      name.toLowerCase() === 'upgrade' &&
+      /(?:^|[\s,])websocket(?:$|[\s,/])/i.test(raw[i + 1] ?? ''),
+  );
 }

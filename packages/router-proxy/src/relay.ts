@@ -3,10 +3,11 @@ import type { Readable } from 'node:stream';
 import { type Exchange, type ServerTarget, SessionEnded, SessionError } from '@sessionkit/session-core';
 import type { Dispatcher } from 'undici';
 import { latin1, upstreamFields } from './down.js';
-import { inPairs } from './fields.js';
+import { inPairs, transferCoding } from './fields.js';
 import type { Gate } from './gate.js';
 import * as problems from './problem.js';
 import { cut, type Problem, sendProblem } from './problem.js';
+import { whenClosed } from './sockets.js';
 import { MalformedSteering, obey, readSteering, steeringFields } from './steering.js';
 import type { Upstream, Wiring } from './upstream.js';
 
@@ -70,9 +71,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       this.#closed();
       return;
     }
-    response.once('close', this.#closed);
-    // A pipelined answer that has not got the connection yet is not told of its end.
-    if (response.socket === null) request.socket.once('close', this.#closed);
+    whenClosed(request, response, this.#closed);
     response.on('drain', () => this.#gate?.open());
     response.on('error', () => response.destroy());
     this.#watch();
@@ -93,6 +92,10 @@ export class Relay implements Dispatcher.DispatchHandler {
       return;
     }
     const server = this.#server as ServerTarget;
+    if ((transferCoding(raw) ?? 'chunked') !== 'chunked') {
+      this.#fail(problems.BAD_ANSWER, 'its Transfer-Encoding is more than chunked, which nobody asked for');
+      return;
+    }
     this.#exchange.onServer(server.name);
     const open = () => this.#open(status, text, upstreamFields(raw, this.#wiring.carriers));
     const said = steeringFields(raw);
@@ -287,7 +290,6 @@ export class Relay implements Dispatcher.DispatchHandler {
     this.#early = [];
     clearTimeout(this.#queued);
     this.#signal?.removeEventListener('abort', this.#sessionEnded);
-    this.#exchange.request.socket.removeListener('close', this.#closed);
     this.#abort();
     this.#resolve();
   };

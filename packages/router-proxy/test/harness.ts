@@ -41,6 +41,8 @@ interface Gateway {
 type Options = Partial<ProxyOptions> & {
   readonly service?: string;
   readonly session?: ServiceOptions;
+  /** Passes on what `Host` says. Default: a name of its own. */
+  readonly ownHost?: boolean;
 };
 
 /** The real thing: node:http, http-node, manager, memory, cookie and the router, in front of `upstreams`. */
@@ -73,7 +75,9 @@ export async function gateway(upstreams: readonly (string | ServerTarget)[], opt
         requestId: `r${++serial}`,
         clientAddress: '192.0.2.7',
         scheme: 'https',
-        host: 'shop.example',
+        host: options.ownHost
+          ? request.rawHeaders.filter((_, i, all) => i % 2 && all[i - 1] === 'Host').join(', ')
+          : 'shop.example',
         onServer: (name) => void served.push(name),
       }),
     );

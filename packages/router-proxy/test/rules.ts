@@ -97,6 +97,7 @@ export const cases: readonly RuleCase[] = [
     'X_Session_User',
     'x-session_user',
     'X_SESSION-id',
+    'X.Session.User',
   ),
   ...gone(
     up,
@@ -107,6 +108,7 @@ export const cases: readonly RuleCase[] = [
     'X-Forwarded-Host',
     'X-Forwarded-Prefix',
     'X_Forwarded_For',
+    'X~Forwarded-For',
     'X-Real-IP',
     'X-Request-Id',
     'Host',
@@ -195,6 +197,7 @@ export const cases: readonly RuleCase[] = [
     'X-Session-Id',
     'X-Session-New',
     'X_Session_User',
+    'X.Session.User',
   ),
   ...gone(down, 'credentials', 'Session-Token', 'Authorization'),
   down('what Connection nominates goes', ['Connection', 'x-b', 'X-B', '1', ...A], A),
