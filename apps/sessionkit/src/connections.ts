@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 interface Connection {
-  /** One for each request that is not answered to its end. */
-  readonly waiting: Set<() => void>;
+  /** The requests that are not answered to their end, each with what is to be done then. */
+  readonly waiting: Map<() => void, Pick<IncomingMessage, 'complete'>>;
   /** The answer to the newest of them. */
   last: ServerResponse | undefined;
   /** What had come in when the last answer was over. */
@@ -23,12 +23,12 @@ export class Connections {
 
   constructor(server: Server) {
     server.on('connection', (socket) => {
-      const connection: Connection = { waiting: new Set(), last: undefined, read: 0, written: 0 };
+      const connection: Connection = { waiting: new Map(), last: undefined, read: 0, written: 0 };
       this.#open.set(socket, connection);
       socket.once('close', () => {
         this.#open.delete(socket);
         // Node does not tell pipelined answers that have not had their turn.
-        for (const over of connection.waiting) over();
+        for (const over of connection.waiting.keys()) over();
       });
     });
     // `server.close` calls it.
@@ -42,9 +42,12 @@ export class Connections {
     return count;
   }
 
-  /** Whether the head of an answer has gone out on it, and not yet the end. */
-  isAnswering(socket: Duplex): boolean {
-    return this.#open.get(socket as Socket)?.last?.headersSent ?? false;
+  /** Whether a client would take what is written on it now for a part of an answer under way, or for the answer to an earlier request. */
+  isAwaited(socket: Duplex): boolean {
+    const { waiting, last } = this.#open.get(socket as Socket) ?? {};
+    if (waiting === undefined || waiting.size === 0) return false;
+    if (waiting.size > 1 || last?.headersSent) return true;
+    return [...waiting.values()].some(({ complete }) => complete);
   }
 
   /**
@@ -74,7 +77,7 @@ export class Connections {
       }
       done(measure());
     };
-    connection.waiting.add(over);
+    connection.waiting.set(over, request);
     connection.last = response;
     // Before node hands the connection to the next answer.
     response.prependOnceListener('finish', measure);

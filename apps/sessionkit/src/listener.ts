@@ -1,4 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { ListenerConfig } from '@sessionkit/compose';
@@ -7,7 +13,13 @@ import type { Router, Service } from '@sessionkit/session-core';
 import { Connections } from './connections.js';
 import { listenError } from './listen-error.js';
 import type { Logs } from './log.js';
-import { answerProblem, answerRefusal, gatewayProblem, refuseConnection } from './problems.js';
+import {
+  answerProblem,
+  answerRefusal,
+  gatewayProblem,
+  refuseConnection,
+  requestProblem,
+} from './problems.js';
 import { Visited } from './visited.js';
 
 export interface ListenerParts {
@@ -21,7 +33,9 @@ export interface ListenerParts {
 }
 
 /** Sizes and times of a listener, in bytes and ms. */
-const SERVER_OPTIONS = {
+const SERVER_OPTIONS: ServerOptions = {
+  // A problem document says it, and the access log.
+  requireHostHeader: false,
   maxHeaderSize: 16_384,
   headersTimeout: 60_000,
   // A slow upload may take as long as it takes.
@@ -42,11 +56,17 @@ export class Listener {
     this.#parts = parts;
     // There is no `upgrade` listener on purpose: node then reads such a request as any other, and an `Upgrade: h2c` can be ignored (RFC 9110 section 7.8).
     this.#server = createServer(SERVER_OPTIONS, (request, response) => this.#accept(request, response));
+    // Their size is bounded; of more than 2,000 node would drop some, such as what a proxy has appended.
+    this.#server.maxHeadersCount = 0;
+    // Node's own answer would be no problem document, and in no log.
+    this.#server.on('checkExpectation', (request, response) => this.#accept(request, response));
     this.#connections = new Connections(this.#server);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      const answering = this.#connections.isAnswering(socket);
-      const status = answering ? undefined : refuseConnection(error, socket);
-      if (answering) socket.destroy();
+      if (this.#connections.isAwaited(socket)) {
+        socket.destroy();
+        return;
+      }
+      const status = refuseConnection(error, socket);
       if (status === undefined) return;
       const { remoteAddress } = socket as Partial<Socket>;
       this.#log({ client: remoteAddress, status, error: error.code });
@@ -124,8 +144,19 @@ export class Listener {
   async #handle(request: IncomingMessage, response: ServerResponse, visited: Visited): Promise<void> {
     const { service, router, settings } = this.#parts;
     const { view, requestId } = visited;
+    const problem = requestProblem(request);
+    if (problem !== undefined) {
+      response.shouldKeepAlive = false;
+      answerProblem(response, problem);
+      return;
+    }
     if (view.upgrade) return this.#refuseUpgrade(response, visited);
-    const visit = await openVisit(service, request, response, settings);
+    const visit = await openVisit(service, request, response, settings, {
+      view,
+      onRefusal: ({ code }) => {
+        visited.code = code;
+      },
+    });
     if (visit === undefined) return;
     visited.open(visit);
     await router.handle({
@@ -143,15 +174,18 @@ export class Listener {
   }
 
   /** The session's word comes first: a page of another site learns nothing of what is here. */
-  async #refuseUpgrade(response: ServerResponse, { view }: Visited): Promise<void> {
-    const visit = await this.#parts.service.open(view);
+  async #refuseUpgrade(response: ServerResponse, visited: Visited): Promise<void> {
+    const visit = await this.#parts.service.open(visited.view);
     visit.close();
     response.shouldKeepAlive = false;
-    if (visit.refusal !== undefined) answerRefusal(response, visit.refusal);
-    else answerProblem(response, gatewayProblem(501, 'This gateway does not switch protocols.'));
+    if (visit.refusal !== undefined) {
+      visited.code = visit.refusal.code;
+      answerRefusal(response, visit.refusal);
+    } else answerProblem(response, gatewayProblem(501, 'This gateway does not switch protocols.'));
   }
 
-  #fail(error: unknown, response: ServerResponse, { visit, view }: Visited): void {
+  #fail(error: unknown, response: ServerResponse, visited: Visited): void {
+    const { visit, view } = visited;
     const refusal = visit?.refuse(error);
     if (refusal === undefined) {
       const message = `${view.method} ${view.path} could not be handled`;
@@ -159,7 +193,10 @@ export class Listener {
     }
     if (refusal === undefined || response.headersSent)
       answerProblem(response, gatewayProblem(500, 'The request could not be handled.'));
-    else answerRefusal(response, refusal);
+    else {
+      visited.code = refusal.code;
+      answerRefusal(response, refusal);
+    }
   }
 
   #log(line: Readonly<Record<string, unknown>>): void {

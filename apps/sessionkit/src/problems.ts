@@ -1,4 +1,4 @@
-import { type ServerResponse, STATUS_CODES } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Problem } from '@sessionkit/http-node';
 import { problem } from '@sessionkit/http-node';
@@ -29,6 +29,20 @@ export function answerRefusal(response: ServerResponse, refusal: Refusal): void 
   response.end(JSON.stringify(problem(refusal)));
 }
 
+/** What is wrong with a request whatever its session says; undefined when nothing is. */
+export function requestProblem({ rawHeaders, httpVersionMinor }: IncomingMessage): Problem | undefined {
+  let hosts = 0;
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]?.toLowerCase();
+    if (name === 'host') hosts++;
+    else if (name === 'expect' && rawHeaders[i + 1]?.toLowerCase() !== '100-continue')
+      return gatewayProblem(417, 'Nothing can be expected but 100-continue.');
+  }
+  // RFC 9112 section 3.2.
+  const fine = hosts === 1 || (hosts === 0 && httpVersionMinor === 0);
+  return fine ? undefined : gatewayProblem(400, 'The request must name one host.');
+}
+
 const MALFORMED: Readonly<Record<string, readonly [status: number, detail: string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'The header fields are too large.'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request did not arrive in time.'],
@@ -44,7 +58,7 @@ export function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): 
   const body = JSON.stringify(gatewayProblem(status, detail));
   socket.once('finish', () => socket.destroy());
   socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${TYPE}\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\nContent-Type: ${TYPE}\r\nCache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );
   return status;
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type HttpSettings, nodeRequest, redactUrl } from '@sessionkit/http-node';
-import type { Visit, VisitRequest } from '@sessionkit/session-core';
+import type { ClientCode, Visit, VisitRequest } from '@sessionkit/session-core';
 
 const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
 /** The client saw no answer; this is the usual number for it in logs. */
@@ -14,6 +14,8 @@ export class Visited {
   readonly requestId: string;
   readonly client: string;
   server: string | undefined;
+  /** Of the refusal that was answered. */
+  code: ClientCode | undefined;
   #visit: Visit | undefined;
   /** The session that the visit began with, which a logout leaves. */
   #session: string | undefined;
@@ -55,6 +57,7 @@ export class Visited {
       method: request.method,
       url: redactUrl(request.url ?? '', redacted),
       status: aborted && bytes === 0 ? CLIENT_CLOSED : response.statusCode,
+      code: this.code,
       aborted: aborted || undefined,
       bytes,
       duration: Math.round(duration * 10) / 10,

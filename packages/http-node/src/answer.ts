@@ -1,5 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type HeaderField, type Service, SessionError, type Visit } from '@sessionkit/session-core';
+import {
+  type HeaderField,
+  type Refusal,
+  type Service,
+  SessionError,
+  type Visit,
+  type VisitRequest,
+} from '@sessionkit/session-core';
 import { clearFields, setFields } from './fields.js';
 import { Hold } from './hold.js';
 import { logFault } from './log.js';
@@ -8,6 +15,16 @@ import { nodeRequest } from './request.js';
 import type { HttpSettings } from './settings.js';
 import { whenClosed } from './sockets.js';
 import { describe } from './target.js';
+
+/** Is told when a refusal is answered: the visit's own, or one in place of an answer whose changes could not be stored. */
+export type OnRefusal = (refusal: Refusal) => void;
+
+/** What a caller of {@link openVisit} may know or want to know besides. */
+export interface OpenOptions {
+  /** The request as core reads it, if it was made already. */
+  readonly view?: VisitRequest | undefined;
+  readonly onRefusal?: OnRefusal | undefined;
+}
 
 /**
  * Opens a visit for a request. From then on the answer is held wherever the visit needs it, and the visit is closed when the answer is over or the client has
@@ -18,10 +35,9 @@ export function openVisit(
   request: IncomingMessage,
   response: ServerResponse,
   settings: HttpSettings,
+  { view = nodeRequest(request, settings), onRefusal }: OpenOptions = {},
 ): Promise<Visit | undefined> {
-  return service
-    .open(nodeRequest(request, settings))
-    .then((visit) => attach(visit, request, response, settings)?.visit);
+  return service.open(view).then((visit) => attach(visit, request, response, settings, onRefusal)?.visit);
 }
 
 /** Ties an opened visit to its answer; undefined when there is nothing left to do. */
@@ -30,6 +46,7 @@ export function attach(
   request: IncomingMessage,
   response: ServerResponse,
   settings: HttpSettings,
+  onRefusal?: OnRefusal,
 ): Answer | undefined {
   if (response.destroyed || request.socket.destroyed) {
     visit.close();
@@ -38,10 +55,13 @@ export function attach(
   if (visit.refusal !== undefined) {
     visit.close();
     if (response.headersSent) response.destroy();
-    else sendReply(request, response, replyTo(visit.refusal));
+    else {
+      onRefusal?.(visit.refusal);
+      sendReply(request, response, replyTo(visit.refusal));
+    }
     return undefined;
   }
-  return new Answer(visit, request, response, settings);
+  return new Answer(visit, request, response, settings, onRefusal);
 }
 
 /** One visit and the answer it goes into. */
@@ -50,12 +70,20 @@ export class Answer {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #settings: HttpSettings;
+  readonly #onRefusal: OnRefusal | undefined;
   #hold: Hold | undefined;
   /** The head had gone out before anything was to be stored. */
   #late = false;
 
-  constructor(visit: Visit, request: IncomingMessage, response: ServerResponse, settings: HttpSettings) {
+  constructor(
+    visit: Visit,
+    request: IncomingMessage,
+    response: ServerResponse,
+    settings: HttpSettings,
+    onRefusal: OnRefusal | undefined,
+  ) {
     this.visit = visit;
+    this.#onRefusal = onRefusal;
     this.#request = request;
     this.#response = response;
     this.#settings = settings;
@@ -73,7 +101,7 @@ export class Answer {
 
   #install(): void {
     this.#late ||= this.#hold === undefined && this.#response.headersSent;
-    this.#hold ??= new Hold(this.visit, this.#request, this.#response, this.#settings);
+    this.#hold ??= new Hold(this.visit, this.#request, this.#response, this.#settings, this.#onRefusal);
   }
 
   /** The handler failed: answers for it, or cuts off what has begun. */

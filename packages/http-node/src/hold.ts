@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HeaderField, Visit } from '@sessionkit/session-core';
+import type { HeaderField, Refusal, Visit } from '@sessionkit/session-core';
 import { clearFields, fieldValue, setFields } from './fields.js';
 import { checkChunk, coded, type HeadArguments, takeHead } from './given.js';
 import { logFault } from './log.js';
@@ -43,6 +43,7 @@ export class Hold {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #settings: HttpSettings;
+  readonly #onRefusal: ((refusal: Refusal) => void) | undefined;
   readonly #native: Pick<ServerResponse, 'writeHead' | 'write' | 'end' | 'flushHeaders'>;
   readonly #sources: Sources;
   #phase: Phase;
@@ -56,7 +57,14 @@ export class Hold {
   /** The end has waited for later changes; what is changed after it comes too late. */
   #endStored = false;
 
-  constructor(visit: Visit, request: IncomingMessage, response: ServerResponse, settings: HttpSettings) {
+  constructor(
+    visit: Visit,
+    request: IncomingMessage,
+    response: ServerResponse,
+    settings: HttpSettings,
+    onRefusal: ((refusal: Refusal) => void) | undefined,
+  ) {
+    this.#onRefusal = onRefusal;
     this.#visit = visit;
     this.#request = request;
     this.#response = response;
@@ -259,6 +267,7 @@ export class Hold {
         fault,
       );
     }
+    if (refusal !== undefined) this.#onRefusal?.(refusal);
     this.#replace(refusal === undefined ? failure : replyTo(refusal), fault);
   }
 

@@ -1,4 +1,4 @@
-export { openVisit } from './answer.js';
+export { type OnRefusal, type OpenOptions, openVisit } from './answer.js';
 export { type SessionHandler, sessionHandler } from './handler.js';
 export { type SessionMiddleware, type SessionRequest, sessionMiddleware, sessionOf } from './middleware.js';
 export { type Problem, problem } from './problem.js';

@@ -1,8 +1,13 @@
+/** User and password before the host of a target in absolute form. */
+const USER = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i;
+
 /**
  * Takes the values of credential parameters out of a URL, for logs: `/x?_token=abc&y=1` becomes `/x?_token=REDACTED&y=1`. A name is recognised however it is
- * percent-encoded, exactly as a server decodes it (case counts); all else stays as it was sent.
+ * percent-encoded, exactly as a server decodes it (case counts). A user and a
+ * password before the host go; all else stays as it was sent.
  */
-export function redactUrl(url: string, names: readonly string[]): string {
+export function redactUrl(given: string, names: readonly string[]): string {
+  const url = given.startsWith('/') ? given : given.replace(USER, '$1');
   const mark = url.indexOf('?');
   if (mark < 0 || names.length === 0) return url;
   const hash = url.indexOf('#', mark);

@@ -212,8 +212,15 @@ describe('redactUrl', () => {
     ['/a?_token', '/a?_token'],
     ['/a?_token%=abc&%zz=1', '/a?_token%=abc&%zz=1'],
     ['/_token=abc', '/_token=abc'],
+    ['http://user:password@h/a?_token=abc', 'http://h/a?_token=REDACTED'],
+    ['http://user@h:1/@', 'http://h:1/@'],
+    ['/a//user@h', '/a//user@h'],
   ])('%s -> %s', (url, safe) => {
     expect(redactUrl(url, ['_token', 'my key'])).toBe(safe);
+  });
+
+  it('takes out a user also where no parameter is a credential', () => {
+    expect(redactUrl('http://user:password@h/a?b', [])).toBe('http://h/a?b');
   });
 
   it('takes out every name that the request itself would be read by', () => {
