@@ -39,6 +39,8 @@ export interface AdminApi {
 }
 
 const UNLOGGED = new Set(['/healthz', '/readyz']);
+/** With another one these paths ask for credentials like any other. */
+const UNLOGGED_METHODS = new Set(['GET', 'HEAD']);
 
 /** The admin API as a function from request to answer: for {@link serveAdmin}, or for any server that speaks `fetch`. */
 export function createAdminApi(options: AdminApiOptions): AdminApi {
@@ -67,7 +69,8 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       };
       const response = await app.fetch(request, exchange);
       const now = environment.now();
-      if (options.access !== undefined && !UNLOGGED.has(exchange.target)) {
+      const unlogged = UNLOGGED_METHODS.has(request.method) && UNLOGGED.has(exchange.target);
+      if (options.access !== undefined && !unlogged) {
         const { status } = response;
         const known = exchange.user !== undefined || (status !== 401 && status !== 429);
         options.access({

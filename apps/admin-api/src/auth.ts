@@ -141,7 +141,8 @@ function parse(request: Request): Credentials | undefined {
   const text = Buffer.from(encoded, 'base64').toString('utf8');
   const colon = text.indexOf(':');
   if (colon < 0) return undefined;
-  const name = text.slice(0, colon);
+  // RFC 8265: however the letters were typed.
+  const name = text.slice(0, colon).normalize('NFC');
   const password = text.slice(colon + 1);
   return isUserName(name) && isPassword(password) ? { name, password } : undefined;
 }

@@ -32,15 +32,14 @@ export interface View {
   readonly activity: boolean;
 }
 
+/** A session as JSON:API shows it, its keys sorted at every depth. */
 export function sessionResource(session: SessionInfo, view: View): SessionResource {
   const { client } = session;
-  const attributes =
-    client.userAgent === '' ? client.attributes : { ...client.attributes, user_agent: client.userAgent };
   return {
     attributes: {
       client: {
         cipher: client.cipher,
-        ...(view.activity ? { connection_attributes: attributes } : {}),
+        ...(view.activity ? { connection_attributes: attributesOf(client) } : {}),
       },
       connected: new Date(session.startedAt).toUTCString(),
       connections: [],
@@ -92,6 +91,14 @@ function serviceNames(session: SessionInfo, manager: SessionManager): readonly s
     if (service.group === session.service) names.push(service.name);
   }
   return names.length === 0 ? [session.service] : names.sort();
+}
+
+/** What the client told of itself; the names are its own. */
+function attributesOf({ attributes, userAgent }: SessionInfo['client']): Readonly<Record<string, string>> {
+  const entries = Object.entries(attributes);
+  if (entries.length === 0) return userAgent === '' ? {} : { user_agent: userAgent };
+  if (userAgent !== '') entries.push(['user_agent', userAgent]);
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 function parametersOf({ parameters }: SessionInfo): Record<LogParameter, boolean> {

@@ -31,6 +31,9 @@ export function checkHost(host: string, configured: ReadonlySet<string>, own: re
 
 /** The name in a host: lower case, without port and final dot, IPv6 addresses in brackets. */
 export function hostName(host: string): string {
+  const mapped = /^::ffff:([\d.]+)$/i.exec(host)?.[1];
+  // An IPv4 client of a listener on `::`.
+  if (mapped !== undefined) return mapped;
   if (isIPv6(host)) return `[${host.toLowerCase()}]`;
   return host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
 }

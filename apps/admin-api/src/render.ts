@@ -7,6 +7,8 @@ export function render(document: unknown, pretty: boolean): string {
 
 /**
  * The text of `{data: […], links: {self}}` in pieces, one per page, byte for byte what {@link render} makes of the whole. Holds one page at a time.
+ *
+ * @param pages of items whose keys are sorted: of many items each look counts.
  */
 export async function* renderPages(
   pages: AsyncIterable<readonly unknown[]>,
@@ -14,19 +16,20 @@ export async function* renderPages(
   pretty: boolean,
 ): AsyncGenerator<string, void, void> {
   const [head, tail] = frame(self, pretty);
-  const [before, between, after] = pretty ? ['\n        ', ',\n        ', '\n    '] : ['', ',', ''];
+  const end = pretty ? '\n    ' : '';
   let text = head;
   let first = true;
-  for await (const page of pages) {
-    for (const item of page) {
-      // JSON text has no raw newline but those of its indentation.
-      text += (first ? before : between) + render(item, pretty).replaceAll('\n', '\n        ');
+  for await (const data of pages) {
+    if (data.length > 0) {
+      // Between the same brackets and at the same depth as in the whole.
+      const page = JSON.stringify({ data }, null, pretty ? INDENT : undefined);
+      text += (first ? '' : ',') + page.slice(page.indexOf('[') + 1, page.lastIndexOf(']') - end.length);
       first = false;
     }
     if (text !== '') yield text;
     text = '';
   }
-  yield `${text}${first ? '' : after}${tail}`;
+  yield `${text}${first ? '' : end}${tail}`;
 }
 
 /** What stands before and after the items. */

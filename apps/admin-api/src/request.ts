@@ -52,7 +52,10 @@ async function readText(request: Request): Promise<string> {
   let size = 0;
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch(() => {
+        // The client has gone: nobody reads this, and it is no fault of ours.
+        throw new AdminError(400, 'The body ended too early.');
+      });
       if (done) break;
       size += value.byteLength;
       if (size > BODY_MAX) throw tooLarge();

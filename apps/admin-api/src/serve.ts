@@ -59,7 +59,8 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
       errorHandler: () => withCommonHeaders(errorResponse(malformed(), true), Date.now()),
     },
   );
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, listener);
+  // A request without Host is refused by the listener, with a body like every other error.
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT, requireHostHeader: false }, listener);
   server.on('clientError', refuse);
   await listen(server, address, port);
 

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from '@hono/zod-openapi';
@@ -41,7 +41,7 @@ export function nameProblem(name: string): string | undefined {
 /** Tells two states of the file apart: a rename changes the inode, an edit in place the times. */
 export interface Stamp {
   readonly key: string;
-  /** Somebody besides the owner can read it. */
+  /** Somebody besides the owner can read or change it. */
   readonly exposed: boolean;
 }
 
@@ -83,7 +83,17 @@ export async function readUsers(file: string): Promise<readonly StoredUser[]> {
   return users;
 }
 
-/** Replaces the file: whole or not at all, readable by its owner only. */
+/** The file behind symbolic links, so that a change replaces the file and not the link to it. @throws SessionError `CONFIG_INVALID` */
+export async function targetOf(file: string): Promise<string> {
+  try {
+    return await realpath(file);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return file;
+    throw unreadable(file, error);
+  }
+}
+
+/** Replaces the file: whole or not at all, readable by its owner only. The owner stays, also when root changes it for a server that runs as somebody else. */
 export async function writeUsers(file: string, users: readonly StoredUser[]): Promise<void> {
   const folder = dirname(file);
   const temporary = join(folder, `.${basename(file)}.${randomBytes(6).toString('hex')}`);
@@ -91,6 +101,7 @@ export async function writeUsers(file: string, users: readonly StoredUser[]): Pr
     const handle = await open(temporary, 'wx', 0o600);
     try {
       await handle.writeFile(`${JSON.stringify({ format: 1, users }, null, 2)}\n`);
+      await keepOwner(file, handle);
       await handle.sync();
     } finally {
       await handle.close();
@@ -147,6 +158,16 @@ async function take(lock: string, file: string): Promise<boolean> {
         cause: error,
       },
     );
+  }
+}
+
+async function keepOwner(file: string, handle: FileHandle): Promise<void> {
+  if (process.getuid?.() !== 0) return;
+  try {
+    const { uid, gid } = await stat(file);
+    await handle.chown(uid, gid);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
   }
 }
 

@@ -1,6 +1,14 @@
 import { type Environment, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
 import { checkPassword, DEFAULT_COST, hashPassword, type ScryptCost, wasteTime } from './password.js';
-import { locked, nameProblem, readUsers, type StoredUser, stampOf, writeUsers } from './users-file.js';
+import {
+  locked,
+  nameProblem,
+  readUsers,
+  type StoredUser,
+  stampOf,
+  targetOf,
+  writeUsers,
+} from './users-file.js';
 
 /** `admin` may change, `basic` may read. */
 export type Account = 'admin' | 'basic';
@@ -72,18 +80,19 @@ export function createUsers(options: UsersOptions): Users {
       warned = true;
       environment.log({
         level: 'warning',
-        message: `others can read the users file ${file}: chmod 600 ${file}`,
+        message: `others can read or change the users file ${file}: chmod 600 ${file}`,
       });
     }
     return known;
   }
 
   /** Reads, changes and writes under the lock. */
-  function change<T>(task: (users: Map<string, StoredUser>) => T): Promise<T> {
-    return locked(file, async () => {
-      const users = new Map((await readUsers(file)).map((user) => [user.name, user]));
+  async function change<T>(task: (users: Map<string, StoredUser>) => T): Promise<T> {
+    const target = await targetOf(file);
+    return locked(target, async () => {
+      const users = new Map((await readUsers(target)).map((user) => [user.name, user]));
       const result = task(users);
-      await writeUsers(file, [...users.values()]);
+      await writeUsers(target, [...users.values()]);
       return result;
     });
   }
@@ -101,11 +110,12 @@ export function createUsers(options: UsersOptions): Users {
     },
 
     async find(name) {
-      const user = (await current()).get(name);
+      const user = (await current()).get(name.normalize('NFC'));
       return user && toUser(user);
     },
 
-    async add(name, password, account) {
+    async add(typed, password, account) {
+      const name = typed.normalize('NFC');
       const problem = nameProblem(name);
       if (problem !== undefined) throw new SessionError('INVALID_VALUE', `Not a user name: ${problem}.`);
       checkForm(password);
@@ -126,7 +136,8 @@ export function createUsers(options: UsersOptions): Users {
       });
     },
 
-    async passwd(name, password) {
+    async passwd(typed, password) {
+      const name = typed.normalize('NFC');
       checkForm(password);
       const hash = await hashPassword(password, cost, environment.random);
       return change((users) => {
@@ -141,7 +152,8 @@ export function createUsers(options: UsersOptions): Users {
       });
     },
 
-    remove(name) {
+    remove(typed) {
+      const name = typed.normalize('NFC');
       return change((users) => {
         const user = existing(users, name);
         const admins = [...users.values()].filter((other) => other.account === 'admin');
@@ -155,7 +167,7 @@ export function createUsers(options: UsersOptions): Users {
     async verify(name, password) {
       const users = await current();
       if (!isPassword(password)) return undefined;
-      const user = users.get(name);
+      const user = users.get(name.normalize('NFC'));
       // An unknown name costs a hash as well, of the cost that the file has.
       const [stored = user] = user === undefined ? users.values() : [user];
       const right =

@@ -78,6 +78,18 @@ describe('health', () => {
 });
 
 describe('the access log', () => {
+  test('has passwords that are guessed at the paths of health, which ask for some with another method', async () => {
+    const { ask, access } = await fixture();
+    for (const method of ['POST', 'DELETE'])
+      expect((await ask(method, '/healthz', { as: { name: 'admin', password: 'guess' } })).status).toBe(401);
+    expect(access.map(({ method, claimed }) => [method, claimed])).toEqual([
+      ['POST', 'admin'],
+      ['DELETE', 'admin'],
+    ]);
+    for (const path of ['/healthz', '/readyz', '/healthz/']) await ask('HEAD', path, { as: null });
+    expect(access).toHaveLength(2);
+  });
+
   test('says who did what to what, with which outcome, from where', async () => {
     const { ask, start, access, environment } = await fixture();
     const { id } = await start();

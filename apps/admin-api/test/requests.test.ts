@@ -212,6 +212,14 @@ describe('the Host header', () => {
     expect(await response.json()).toMatchObject({ links: { self: `http://${host}/v1/services/` } });
   });
 
+  test('may be the IPv4 address of a listener on ::, which the system writes as IPv6', async () => {
+    const { api } = await fixture();
+    const asked = (host: string) =>
+      api.fetch(request('GET', '/v1/', { headers: { host } }), { hosts: ['::', '::ffff:192.0.2.1'] });
+    expect((await asked('192.0.2.1:8989')).status).toBe(200);
+    expect((await asked('192.0.2.2:8989')).status).toBe(421);
+  });
+
   test.each([
     'evil.example',
     'admin.example.evil.example',

@@ -1,4 +1,15 @@
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { testEnvironment } from '@sessionkit/testkit';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -143,6 +154,53 @@ describe('the users file', () => {
     await expect(users.add('ann', 'x', 'admin')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
 
+  test('stays with its owner, also when root changes it for a server that runs as somebody else', async () => {
+    const { users, file } = await open();
+    await users.add('ann', 'open sesame', 'admin');
+    const owner = process.getuid?.() === 0 ? 12_345 : process.getuid?.();
+    if (process.getuid?.() === 0) await chown(file, 12_345, 12_345);
+    await users.passwd('ann', 'close sesame');
+    expect((await stat(file)).uid).toBe(owner);
+    expect((await stat(file)).mode & 0o777).toBe(0o600);
+  });
+
+  test('knows a name and a password however their letters are composed', async () => {
+    const { ask, users } = await fixture();
+    await users.add('José'.normalize('NFD'), 'pässwörd', 'basic');
+    await expect(users.add('José'.normalize('NFC'), 'other', 'basic')).rejects.toThrow('already');
+    for (const form of ['NFC', 'NFD'] as const) {
+      const as = { name: 'José'.normalize(form), password: 'pässwörd'.normalize(form) };
+      expect((await ask('GET', '/v1/', { as })).status).toBe(200);
+      expect(await users.find(as.name)).toMatchObject({ name: 'José'.normalize('NFC') });
+    }
+  });
+
+  test('behind a symbolic link is changed itself, and the link stays', async () => {
+    const { users, file, environment } = await open();
+    await users.add('ann', 'open sesame', 'admin');
+    const link = join(await temporaryFolder(), 'link.json');
+    await symlink(file, link);
+    const linked = createUsers({ file: link, cost: CHEAP, environment });
+    await linked.passwd('ann', 'close sesame');
+    expect((await lstat(link)).isSymbolicLink()).toBe(true);
+    expect(await users.verify('ann', 'open sesame')).toBeUndefined();
+    expect(await users.verify('ann', 'close sesame')).toMatchObject({ name: 'ann' });
+  });
+
+  test('that is deleted, cut short or emptied while the server runs lets nobody in, remembered or not', async () => {
+    const { ask, usersFile } = await fixture();
+    const whole = await readFile(usersFile, 'utf8');
+    expect((await ask('GET', '/v1/')).status).toBe(200);
+    await rm(usersFile);
+    expect((await ask('GET', '/v1/')).status).toBe(401);
+    for (const part of ['', whole.slice(0, whole.length / 2), '[]', '{"format":1}']) {
+      await writeFile(usersFile, part);
+      expect([part.length, (await ask('GET', '/v1/')).status]).toEqual([part.length, 503]);
+    }
+    await writeFile(usersFile, whole);
+    expect((await ask('GET', '/v1/')).status).toBe(200);
+  });
+
   test('that others can read is warned about once, with the fix', async () => {
     const { users, file, environment } = await open();
     await users.add('ann', 'x', 'admin');
@@ -151,7 +209,7 @@ describe('the users file', () => {
     await chmod(file, 0o640);
     await users.list();
     expect(environment.entries).toEqual([
-      { level: 'warning', message: `others can read the users file ${file}: chmod 600 ${file}` },
+      { level: 'warning', message: `others can read or change the users file ${file}: chmod 600 ${file}` },
     ]);
   });
 
