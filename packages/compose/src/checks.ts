@@ -97,9 +97,10 @@ export const checkLoginUrl: TextCheck = (text) => {
   const relative = text.startsWith('/') && !text.startsWith('//') && !text.startsWith('/\\');
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const absolute = url?.protocol === 'http:' || url?.protocol === 'https:';
-  if ((relative || absolute) && !/[\s\p{Cc}]/u.test(text)) return undefined;
+  // It goes into a Location header as it stands.
+  if ((relative || (absolute && /^https?:/.test(text))) && /^[\x21-\x7e]*$/.test(text)) return undefined;
   return {
-    message: 'this is neither a path nor an http(s) URL',
+    message: 'this is neither a path nor an http(s) URL of printable US-ASCII',
     fix: 'write for example "/login" or "https://login.example.com/"',
   };
 };

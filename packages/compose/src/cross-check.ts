@@ -8,7 +8,11 @@ interface Parts {
   readonly top: Fields;
   /** Those that are right. */
   readonly services: ReadonlyMap<string, CheckedService>;
+  /** Those whose session is right, whatever their router is. */
+  readonly sessions: readonly Pick<CheckedService, 'name' | 'path' | 'session'>[];
   readonly listeners: readonly ListenerConfig[];
+  /** Where listeners are, whatever their service is. */
+  readonly addresses: readonly Omit<ListenerConfig, 'service'>[];
   readonly admin: AdminConfig | false | undefined;
   /** Names of resources that a backend uses. */
   readonly used: ReadonlySet<string>;
@@ -18,8 +22,8 @@ interface Parts {
 export function crossCheck(parts: Parts, report: Report): void {
   checkListeners(parts, report);
   checkPorts(parts, report);
-  checkShared([...parts.services.values()], report);
-  for (const service of parts.services.values()) checkAbilities(service, report);
+  checkShared(parts.sessions, report);
+  for (const service of parts.sessions) checkAbilities(service, report);
   checkUse(parts, report);
 }
 
@@ -62,9 +66,9 @@ interface Place {
 
 const isWildcard = (address: string) => address === '0.0.0.0' || address === '::';
 
-function checkPorts({ listeners, admin }: Parts, report: Report): void {
+function checkPorts({ addresses, admin }: Parts, report: Report): void {
   const places: Place[] = admin ? [{ ...admin, path: ['admin', 'listen'], label: 'the admin API' }] : [];
-  for (const { name, address, port } of listeners) {
+  for (const { name, address, port } of addresses) {
     const plain = address === 'localhost' ? '127.0.0.1' : address;
     const label = `listener ${JSON.stringify(name)}`;
     places.push({ path: ['listeners', name, 'port'], label, address: plain, port });
@@ -82,7 +86,7 @@ function checkPorts({ listeners, admin }: Parts, report: Report): void {
   }
 }
 
-function checkAbilities({ name, path, session }: CheckedService, report: Report): void {
+function checkAbilities({ name, path, session }: Parts['sessions'][number], report: Report): void {
   if (session?.options.maxPerUser === undefined || session.backend.abilities.includes('slots')) return;
   const own = [...path, 'session', 'max_per_user'];
   report.problem(
@@ -93,13 +97,13 @@ function checkAbilities({ name, path, session }: CheckedService, report: Report)
 }
 
 interface Stateful {
-  readonly service: CheckedService;
+  readonly service: Parts['sessions'][number];
   readonly session: CheckedSession;
   readonly group: string;
 }
 
 /** Sessions of two services must not be taken for each other's. */
-function checkShared(services: readonly CheckedService[], report: Report): void {
+function checkShared(services: Parts['sessions'], report: Report): void {
   const stateful = services.flatMap((service): Stateful[] => {
     const { session, name } = service;
     return session === undefined ? [] : [{ service, session, group: session.options.share ?? name }];

@@ -103,8 +103,9 @@ function missing(kind: KnownKind, type: string, specifier: string, folder: strin
 }
 
 function broken(specifier: string, error: unknown): Loaded {
-  const { code, message = String(error) } = error as { code?: unknown; message?: string };
-  const text = message.split('\n')[0] ?? '';
+  // A module may throw anything, undefined as well.
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const [text = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
   if (code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND') {
     const wanted = /Cannot find (?:package|module) '([^']+)'/.exec(text)?.[1];
     if (wanted !== undefined && !isLocal(wanted)) {

@@ -90,17 +90,22 @@ async function check(
   const resourceFields = names(top, 'resources', report);
   const sessions = new Sessions(sections, report, resourceFields);
   // `session` and `services` first: of sections that wait for one missing package, the one that uses it is reported.
-  const services = await readServices(top, names(top, 'services', report), names(top, 'servers', report), {
-    sections,
-    sessions,
-    report,
-    servers: readServers(top, report),
-  });
+  const { services, sessions: settled } = await readServices(
+    top,
+    names(top, 'services', report),
+    names(top, 'servers', report),
+    {
+      sections,
+      sessions,
+      report,
+      servers: readServers(top, report),
+    },
+  );
   const resources = await readResources(resourceFields, sections, report);
-  const listeners = readListeners(top, report);
+  const { listeners, addresses } = readListeners(top, report);
   const admin = readAdmin(top, dirname(resolve(file)), report);
   const rest = readRest(top, report);
-  crossCheck({ top, services, listeners, admin, used: sessions.used }, report);
+  crossCheck({ top, services, sessions: settled, listeners, addresses, admin, used: sessions.used }, report);
   return {
     file,
     resources,
@@ -183,17 +188,20 @@ async function readResources(fields: Fields, sections: Sections, report: Report)
   return resources;
 }
 
-function readListeners(top: Fields, report: Report): ListenerConfig[] {
+function readListeners(top: Fields, report: Report) {
   const listeners: ListenerConfig[] = [];
+  /** Where something would listen, also for no service. */
+  const addresses: Omit<ListenerConfig, 'service'>[] = [];
   for (const [name, value] of Object.entries(names(top, 'listeners', report))) {
     const path = ['listeners', name];
     const map = asMap(value, path, report, 'write its service and port: `{ service: shop, port: 8080 }`');
     if (map === undefined) continue;
     const { service, address, port } = checkMap(listenerSchema, map, path, report);
-    if (service !== undefined && address !== undefined && port !== undefined)
-      listeners.push({ name, service, address, port });
+    if (address === undefined || port === undefined) continue;
+    addresses.push({ name, address, port });
+    if (service !== undefined) listeners.push({ name, service, address, port });
   }
-  return listeners;
+  return { listeners, addresses };
 }
 
 /** False: none is wanted. Undefined: it is wrong. */

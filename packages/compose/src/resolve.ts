@@ -30,15 +30,17 @@ export function splitSpecifier(specifier: string): readonly [name: string, subpa
  */
 export function resolveModule(specifier: string, folder: string, conditions: readonly string[]): Resolved {
   if (isLocal(specifier)) {
-    const file = specifier.startsWith('file:') ? fileURLToPath(specifier) : resolve(folder, specifier);
-    return existsSync(file) && statSync(file).isFile() ? { kind: 'file', file } : { kind: 'missing' };
+    const file = localFile(specifier, folder);
+    return file !== undefined && existsSync(file) && statSync(file).isFile()
+      ? { kind: 'file', file }
+      : { kind: 'missing' };
   }
   const require = createRequire(join(folder, 'config'));
   const [name, subpath] = splitSpecifier(specifier);
   for (const modules of require.resolve.paths(name) ?? []) {
     const home = join(modules, name);
     if (!existsSync(join(home, 'package.json'))) continue;
-    const { exports } = JSON.parse(readFileSync(join(home, 'package.json'), 'utf8')) as { exports?: unknown };
+    const exports = exportsOf(join(home, 'package.json'));
     if (exports === undefined || exports === null) break;
     for (const format of FORMATS) {
       const target = findExport(exports, subpath, new Set([...conditions, 'node', format, 'default']));
@@ -52,6 +54,25 @@ export function resolveModule(specifier: string, folder: string, conditions: rea
   } catch {
     const home = (require.resolve.paths(name) ?? []).map((modules) => join(modules, name)).find(existsSync);
     return home === undefined ? { kind: 'missing' } : { kind: 'no-entry', folder: home };
+  }
+}
+
+/** A package.json that cannot be read has none: `require.resolve` then says what node thinks of it. */
+function exportsOf(file: string): unknown {
+  try {
+    return (JSON.parse(readFileSync(file, 'utf8')) as { exports?: unknown } | null)?.exports;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for a file URL that names no file of this machine. */
+function localFile(specifier: string, folder: string): string | undefined {
+  if (!specifier.startsWith('file:')) return resolve(folder, specifier);
+  try {
+    return fileURLToPath(specifier);
+  } catch {
+    return undefined;
   }
 }
 

@@ -20,15 +20,24 @@ interface Tools {
   readonly servers: ReadonlyMap<string, ServerTarget>;
 }
 
-/** Reads `services:`, each with the session it inherits. A service whose session or router is wrong is left out: it has a problem already. */
+/** What was read of `services:`. */
+interface ReadServices {
+  /** Those that are right. A service whose session or router is wrong has a problem already. */
+  readonly services: ReadonlyMap<string, CheckedService>;
+  /** Those whose session is right, for checks that ask for no router. */
+  readonly sessions: readonly Pick<CheckedService, 'name' | 'path' | 'session'>[];
+}
+
+/** Reads `services:`, each with the session it inherits. */
 export async function readServices(
   top: Fields,
   services: Fields,
   servers: Fields,
   tools: Tools,
-): Promise<Map<string, CheckedService>> {
+): Promise<ReadServices> {
   const { report, sessions } = tools;
   const result = new Map<string, CheckedService>();
+  const settled: Pick<CheckedService, 'name' | 'path' | 'session'>[] = [];
   const general = await sessions.read(Object.hasOwn(top, 'session') ? top.session : undefined, ['session']);
   if (Object.keys(services).length === 0 && report.problems.every(({ path }) => !path.startsWith('services')))
     report.problem(
@@ -51,10 +60,12 @@ export async function readServices(
     const session = await settle(own, general, tools);
     const built =
       router === undefined ? undefined : await readRouter(router, [...path, 'router'], servers, tools);
-    if (session === undefined || (built === undefined && Object.hasOwn(map, 'router'))) continue;
-    result.set(name, { name, path, session: session || undefined, router: built });
+    if (session === undefined) continue;
+    const service = { name, path, session: session || undefined };
+    settled.push(service);
+    if (built !== undefined || !Object.hasOwn(map, 'router')) result.set(name, { ...service, router: built });
   }
-  return result;
+  return { services: result, sessions: settled };
 }
 
 /** False: stateless. Undefined: something of it is wrong. */

@@ -60,8 +60,13 @@ export class Sessions {
     path: Path,
   ): Promise<SessionPart['transports']> {
     if (written === undefined || written === null) return 'left out';
-    if (checked === undefined || checked === null) return undefined;
     const at = [...path, 'transport'];
+    if (checked === undefined || checked === null) {
+      // Something in the list is no section; the others are looked at all the same.
+      if (Array.isArray(written))
+        for (const [i, one] of written.entries()) if (hasType(one)) await this.#transport(one, [...at, i]);
+      return undefined;
+    }
     const list = Array.isArray(checked)
       ? checked.map((one, i) => ({ one, at: [...at, i] }))
       : [{ one: checked, at }];
@@ -164,6 +169,10 @@ export class Sessions {
       seen.add(plain);
     }
   }
+}
+
+function hasType(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && 'type' in value && typeof value.type === 'string';
 }
 
 /** JSON text that is equal for equal values, whatever the order of their keys. */

@@ -5,6 +5,8 @@ export interface Substitution {
   readonly text: string;
   /** The text was one `${NAME}` and nothing else. */
   readonly whole: boolean;
+  /** What was put in from variables, not from defaults. */
+  readonly values: readonly string[];
   readonly problems: readonly { readonly message: string; readonly fix: string }[];
 }
 
@@ -16,7 +18,8 @@ const PLACE = /\$\$\{|\$\{([^}]*)(\}?)/g;
  * `$${` is a literal `${`. What is put in is not looked at again.
  */
 export function substitute(text: string, variables: Variables): Substitution {
-  if (!text.includes('${')) return { text, whole: false, problems: [] };
+  if (!text.includes('${')) return { text, whole: false, values: [], problems: [] };
+  const values: string[] = [];
   const problems: { message: string; fix: string }[] = [];
   const result = text.replaceAll(PLACE, (match, inner: string | undefined, end: string | undefined) => {
     if (inner === undefined) return '${';
@@ -38,13 +41,16 @@ export function substitute(text: string, variables: Variables): Substitution {
       return match;
     }
     const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
-    if (fallback !== undefined) return value === undefined || value === '' ? fallback : value;
-    if (value !== undefined) return value;
+    if (value !== undefined && (value !== '' || fallback === undefined)) {
+      values.push(value);
+      return value;
+    }
+    if (fallback !== undefined) return fallback;
     problems.push({
       message: `the environment variable ${name} is not set`,
       fix: `set ${name}, or give a default: \${${name}:-…}`,
     });
     return match;
   });
-  return { text: result, whole: /^\$\{[^}]*\}$/.test(text), problems };
+  return { text: result, whole: /^\$\{[^}]*\}$/.test(text), values, problems };
 }

@@ -165,7 +165,8 @@ class Walk {
 
   #scalar(value: unknown, path: Path): unknown {
     if (typeof value !== 'string') return value;
-    const { text, whole, problems } = substitute(value, this.#variables);
+    const { text, whole, values, problems } = substitute(value, this.#variables);
+    for (const put of values) this.#report.hide(put);
     if (problems.length > 0) {
       const join = (part: 'message' | 'fix') => problems.map((problem) => problem[part]).join('; ');
       this.#report.unreadable(path, join('message'), join('fix'));
@@ -214,7 +215,7 @@ class Walk {
     return undefined;
   }
 
-  /** `<<: *name` or `<<: [*a, *b]`: keys of the map itself win, then those of the earlier ones. */
+  /** `<<: *name` or `<<: [*a, *b]`: keys of the map itself win, then those of the earlier ones. A map that is named may itself name others. */
   #merge(pair: Pair, result: Record<string, unknown>, path: Path): void {
     const sources = isSeq(pair.value) ? pair.value.items : [pair.value];
     for (const source of sources) {
@@ -225,14 +226,19 @@ class Walk {
         this.#report.problem(at, '"<<" must name a map', 'write `<<: *name` with `&name` on a map before it');
         continue;
       }
+      if (this.full) return;
+      this.#count += 1;
       this.#open.add(target);
+      const merges: Pair[] = [];
       for (const inner of target.items) {
         const key = this.#key(inner, path);
+        if (key === '<<') merges.push(inner);
         if (key === undefined || key === '<<' || Object.hasOwn(result, key)) continue;
         const at = [...path, key];
         this.#note(inner.key, at);
         result[key] = this.node(inner.value, at);
       }
+      for (const inner of merges) this.#merge(inner, result, path);
       this.#open.delete(target);
     }
   }
