@@ -16,6 +16,7 @@ const commands = {
   serve: async (file: string | undefined) => (await import('./serve.js')).serve(file),
   check: async (file: string | undefined) => (await import('./check.js')).check(file),
   schema: async () => (await import('./schema.js')).printSchema(),
+  sql: async (file: string | undefined) => (await import('./sql.js')).printSql(file),
   user: () => import('./user.js'),
 };
 
@@ -46,6 +47,12 @@ function createProgram(done: (code: number) => void): Command {
     .command('schema')
     .description('print the JSON Schema of the configuration, for editors')
     .action(async () => done(await commands.schema()));
+
+  program
+    .command('sql')
+    .description('print the statements that create the tables of a configuration')
+    .addOption(config())
+    .action(async ({ config }: { config?: string }) => done(await commands.sql(config)));
 
   addUserCommands(program, done);
   return program;

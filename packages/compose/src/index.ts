@@ -13,4 +13,5 @@ export { configSchema } from './json-schema.js';
 export { ConfigError, formatPath, formatProblems, type Path, type Problem } from './problem.js';
 export { type ConfigSource, type Reading, type ReadOptions, readConfig } from './read.js';
 export type { JsonSchema } from './schema-view.js';
+export { sqlOf } from './sql.js';
 export type { Variables } from './variables.js';

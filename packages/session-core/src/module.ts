@@ -47,6 +47,8 @@ export interface BackendModule<Config = never> extends ModuleOf<'backend', Confi
   readonly resourceClass?: string | undefined;
   /** What its backends can, so that a configuration that asks for more is refused before anything starts. */
   readonly abilities: readonly (keyof Abilities)[];
+  /** The statements that make ready what its backends need, such as tables; undefined when nothing has to be. */
+  sql?(config: Config): string;
   create(config: Config, context: BackendContext): Backend | Promise<Backend>;
 }
 
