@@ -17,6 +17,10 @@ export const HUSH = 60_000;
 /** How long a rotated secret still reads once its successor has been seen. */
 const READ_GRACE = 30_000;
 
+// Shared by all records that have none of their own.
+const NO_PARAMETERS = Object.freeze({});
+const NO_WRITES: readonly string[] = Object.freeze([]);
+
 /** A record that nothing has stored yet. */
 export function newRecord(
   id: SessionId,
@@ -30,7 +34,7 @@ export function newRecord(
     format: RECORD_FORMAT,
     id,
     version: 0,
-    writes: [],
+    writes: NO_WRITES,
     service,
     user: undefined,
     epoch: 0,
@@ -45,7 +49,7 @@ export function newRecord(
     killAt: undefined,
     ended: undefined,
     client,
-    parameters: {},
+    parameters: NO_PARAMETERS,
     filters: undefined,
     restartedAt: undefined,
     dataVersion: 0,

@@ -4,7 +4,7 @@ import { SessionError, toSessionError } from './errors.js';
 interface Entry {
   readonly at: Millis;
   readonly controller: AbortController;
-  readonly expire: () => void;
+  expire: (() => void) | undefined;
   open: boolean;
 }
 
@@ -45,10 +45,12 @@ export class Deadlines {
       started(verb, controller.signal).then(
         (value) => {
           entry.open = false;
+          entry.expire = undefined;
           resolve(value);
         },
         (error: unknown) => {
           entry.open = false;
+          entry.expire = undefined;
           reject(toSessionError(error, `${what} failed`));
         },
       );
@@ -69,7 +71,7 @@ export class Deadlines {
       if (entry === undefined || (entry.open && entry.at > now)) break;
       if (entry.open) {
         entry.open = false;
-        entry.expire();
+        entry.expire?.();
         entry.controller.abort();
       }
       kept++;

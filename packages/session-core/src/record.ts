@@ -117,6 +117,27 @@ export function causeOfDeath(
 
 /** Takes a record's head. */
 export function headOf(record: SessionRecord): Head {
-  const { data: _data, secretHash: _hash, prior: _prior, writes: _writes, ...head } = record;
-  return head;
+  // Member by member: rest and spread make far larger objects, and a list makes many.
+  return {
+    format: record.format,
+    id: record.id,
+    version: record.version,
+    service: record.service,
+    user: record.user,
+    epoch: record.epoch,
+    secretAt: record.secretAt,
+    startedAt: record.startedAt,
+    authenticatedAt: record.authenticatedAt,
+    seenAt: record.seenAt,
+    idle: record.idle,
+    endsAt: record.endsAt,
+    killAt: record.killAt,
+    ended: record.ended,
+    client: record.client,
+    parameters: record.parameters,
+    filters: record.filters,
+    restartedAt: record.restartedAt,
+    dataVersion: record.dataVersion,
+    extra: record.extra,
+  };
 }
