@@ -28,12 +28,18 @@ export function behind(id: string): string {
 
 type Indexed = Pick<SessionRecord, 'id' | 'service' | 'user' | 'endsAt' | 'killAt'>;
 
-/** Adds a session to its indexes. An index lives as long as the last of its sessions can. */
-export function addEntries(store: RedisStore, record: Indexed, at: Millis, ended = false): ScriptCommand[] {
+/** Adds a session to its indexes, but for those where it is already. An index lives as long as the last of its sessions can. */
+export function addEntries(
+  store: RedisStore,
+  record: Indexed,
+  at: Millis,
+  { ended = false, except = [] }: { ended?: boolean; except?: readonly string[] } = {},
+): ScriptCommand[] {
   const until = `${stopAt(record) + KEPT_LATE}`;
   const member = memberOf(record.id, at);
   return store.keys
     .indexes(record.service, record.user, ended)
+    .filter((key) => !except.includes(key))
     .map((key) => store.scripts.add.command([key], [member, '0', until]));
 }
 

@@ -11,7 +11,7 @@ import {
   type SessionRecord,
 } from '@sessionkit/session-core';
 import { unpack } from './codec.js';
-import { addEntries, behind, idOf, timeOf } from './entries.js';
+import { behind, idOf, timeOf } from './entries.js';
 import type { RedisStore } from './store.js';
 
 const CHUNK = 500;
@@ -96,16 +96,19 @@ export class Listing {
       const ids = members.map(idOf);
       const found = await this.#store.members(ids, false, signal);
       const strangers: string[] = [];
+      const repeated: string[] = [];
       for (const [at, id] of ids.entries()) {
         const read = found[at];
         const record = read === undefined || read instanceof SessionError ? read : unpack(id, read);
         // What cannot be understood is told to whoever loads it.
         if (record instanceof SessionError) continue;
-        if (record === undefined || !belongs(record, query)) strangers.push(members[at] as string);
-        else if (id !== last && matches(record, query)) yield record;
+        if (id === last) repeated.push(members[at] as string);
+        else if (record === undefined || !belongs(record, query)) strangers.push(members[at] as string);
+        else if (matches(record, query)) yield record;
         last = id;
       }
       if (strangers.length > 0) await this.#drop(key, strangers, query, signal);
+      if (repeated.length > 0) await this.#store.send('list', ['ZREM', key, ...repeated], signal);
       const end = members.at(-1);
       if (end === undefined || members.length < size) return undefined;
       start = `(${end}`;
@@ -118,15 +121,15 @@ export class Listing {
     const old = members.filter((member) => timeOf(member) < before);
     if (old.length === 0) return;
     await this.#store.send('list', ['ZREM', key, ...old], signal);
-    const ids = old.map(idOf);
-    const found = await this.#store.members(ids, false, signal);
-    const back = ids.flatMap((id, at) => {
+    const found = await this.#store.members(old.map(idOf), false, signal);
+    const back = old.filter((member, at) => {
       const read = found[at];
-      const record = read === undefined || read instanceof SessionError ? undefined : unpack(id, read);
-      if (record === undefined || record instanceof SessionError || !belongs(record, query)) return [];
-      return addEntries(this.#store, record, Math.ceil(before + GHOST_AGE), query.state === 'ended');
+      const record =
+        read === undefined || read instanceof SessionError ? undefined : unpack(idOf(member), read);
+      return record !== undefined && !(record instanceof SessionError) && belongs(record, query);
     });
-    await this.#store.sendAll('list', back, signal);
+    const again = back.map((member) => ['ZADD', key, '0', member]);
+    await this.#store.sendAll('list', again, signal);
   }
 }
 

@@ -68,7 +68,7 @@ export interface CheckedOptions {
 export function checked(options: RedisOptions): CheckedOptions {
   const given = Object.entries(options.names ?? {}).filter(([, name]) => name !== undefined);
   const names: MemberNames = { ...DEFAULT_NAMES, ...Object.fromEntries(given) };
-  const clash = clashOf(names);
+  const clash = Object.values(names).includes('') ? 'a name is empty: give one' : clashOf(names);
   if (clash !== undefined) throw new SessionError('CONFIG_INVALID', `names: ${clash}`);
   const prefix = options.prefix ?? DEFAULT_PREFIX;
   const problem = prefixProblem(prefix);
@@ -82,11 +82,10 @@ export function checked(options: RedisOptions): CheckedOptions {
   };
 }
 
-/** Says which member's name is used twice or empty; undefined when none is. */
+/** Says which member's name is used twice; undefined when none is. */
 export function clashOf(names: MemberNames): string | undefined {
   const used = new Set<string>();
   for (const name of Object.values(names) as string[]) {
-    if (name === '') return 'a name is empty: give one';
     if (used.has(name)) return `"${name}" names two members: choose another name`;
     used.add(name);
   }

@@ -64,7 +64,10 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
     signal,
   )) as SaveAnswer;
   if (answer[0] !== 'move') return settle(store, record, answer, signal);
-  const entries = addEntries(store, record, Math.ceil(await store.time(signal)));
+  const [, , service, user] = answer;
+  const entries = addEntries(store, record, Math.ceil(await store.time(signal)), {
+    except: store.keys.indexes(service, user || undefined, false),
+  });
   const answers = await store.sendAll(
     'save',
     [...entries, command(store, record, head, latest, true)],
@@ -180,7 +183,7 @@ export async function end(
     const session = { id, service, user: user || undefined, endsAt: keepUntil, killAt: undefined };
     const longer = Number(stop) < keepUntil ? store.keys.indexes(service, session.user, false) : [];
     return [
-      ...addEntries(store, session, how.at, true),
+      ...addEntries(store, session, how.at, { ended: true }),
       ...longer.map((key) => store.scripts.add.command([key], ['', '0', `${goes}`])),
       dueEntry(store, id, keepUntil, keepUntil),
     ];

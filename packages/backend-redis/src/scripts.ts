@@ -38,7 +38,7 @@ export function makeScripts(names: MemberNames, keys: Keys) {
   return {
     /**
      * Key: record. Arguments: latest time, version, write id, 1 when the indexes have it, head, seen, kill, epoch, data, user, service, ip, start, endsAt, id.
-     * Answers `yes` with the new due time or '', the service and the user before; `no`; `move` when the indexes must be written first; `corrupt`.
+     * Answers `yes` with the new due time or '', the service and the user before; `no`; `move`, with the same, when the indexes must be written first; `corrupt`.
      */
     save: new Script(`${IN_TIME}
       local old = redis.call('HMGET', KEYS[1], ${head}, ${seen}, ${kill}, ${ended})
@@ -55,7 +55,7 @@ export function makeScripts(names: MemberNames, keys: Keys) {
         if old[4] or was[2] + 1 ~= tonumber(ARGV[2]) then return {'no'} end
         service, user = was[4], was[5]
         if user == cjson.null then user = '' end
-        if ARGV[4] ~= '1' and (service ~= ARGV[11] or user ~= ARGV[10]) then return {'move'} end
+        if ARGV[4] ~= '1' and (service ~= ARGV[11] or user ~= ARGV[10]) then return {'move', '', service, user} end
         local seenBefore, killBefore = tonumber(old[2]), tonumber(old[3])
         if seenBefore and seenBefore > seen then seen = seenBefore end
         if killBefore and not (kill and kill < killBefore) then kill = killBefore end
