@@ -26,7 +26,7 @@ import {
 import { Database } from './database.js';
 import { Journals } from './journal.js';
 import { Listing } from './listing.js';
-import { type CheckedOptions, unstorable } from './options.js';
+import { type CheckedOptions, storable } from './options.js';
 import { Presences } from './presence.js';
 import { decoded, encoded, writesIn } from './record.js';
 import { ensureTables } from './schema.js';
@@ -62,9 +62,9 @@ export class PostgresBackend
 
   /** Made by {@link postgres}. */
   constructor(options: CheckedOptions) {
-    const { pool, tables, prepared, deadline, log } = options;
+    const { pool, tables, prepared, writeWithin, log } = options;
     this.#options = options;
-    this.#db = new Database(pool, prepared, deadline, log);
+    this.#db = new Database(pool, prepared, writeWithin, log);
     this.#statements = statementsOf(tables);
     this.#listing = new Listing(this.#db, tables);
     this.#slots = new Slots(this.#db, tables);
@@ -184,7 +184,7 @@ export class PostgresBackend
 
   async read(ids: readonly SessionId[], signal: AbortSignal): Promise<JournalEntry[][]> {
     await this.#open(signal);
-    return this.#journals.read(storable(ids), signal);
+    return this.#journals.read(ids, signal);
   }
 
   async announce(process: string, links: readonly Link[], ttl: Millis, signal: AbortSignal): Promise<void> {
@@ -217,14 +217,9 @@ export class PostgresBackend
   }
 
   async #check(): Promise<void> {
-    const signal = AbortSignal.timeout(this.#options.deadline);
+    const signal = AbortSignal.timeout(this.#options.writeWithin);
     await ensureTables(this.#db, this.#options, signal);
     await this.#db.now(signal);
     this.#ready = true;
   }
-}
-
-/** Without ids that no row can have. */
-function storable(ids: readonly SessionId[]): readonly SessionId[] {
-  return ids.some(unstorable) ? ids.filter((id) => !unstorable(id)) : ids;
 }

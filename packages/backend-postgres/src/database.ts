@@ -27,16 +27,16 @@ const AS_TEXT = { getTypeParser: () => (value: unknown) => value };
 export class Database {
   readonly #pool: PgPool;
   readonly #prepared: boolean;
-  readonly #deadline: Millis;
+  readonly #writeWithin: Millis;
   readonly #onPoolError: (error: Error) => void;
   /** Clock of the server minus the steady clock of this process; undefined until it was read. */
   #ahead: Millis | undefined;
   #closed = false;
 
-  constructor(pool: PgPool, prepared: boolean, deadline: Millis, log: (entry: LogEntry) => void) {
+  constructor(pool: PgPool, prepared: boolean, writeWithin: Millis, log: (entry: LogEntry) => void) {
     this.#pool = pool;
     this.#prepared = prepared;
-    this.#deadline = deadline;
+    this.#writeWithin = writeWithin;
     // Without a listener a broken idle connection would end the process.
     this.#onPoolError = (error) =>
       log({ level: 'notice', message: `postgres: an idle connection was lost: ${error.message}` });
@@ -75,7 +75,7 @@ export class Database {
   async write(statement: Statement, values: readonly Value[], signal: AbortSignal): Promise<readonly Row[]> {
     const asked = performance.now();
     if (this.#ahead === undefined) await this.now(signal);
-    const until = Math.ceil(asked + this.#deadline + (this.#ahead ?? 0));
+    const until = Math.ceil(asked + this.#writeWithin + (this.#ahead ?? 0));
     const rows = await this.run(statement, [...values, until], signal);
     if (rows.at(-1)?.[0] === LATE) throw this.late();
     return rows;

@@ -6,7 +6,7 @@ import {
   type SessionId,
 } from '@sessionkit/session-core';
 import { type Database, type Statement, statement } from './database.js';
-import type { Tables } from './options.js';
+import { storable, type Tables } from './options.js';
 import { inTime, lateRow } from './statements.js';
 
 /** Journals: a row per entry, bounded as it is written; and once more as it is read, since two processes may write at once. */
@@ -48,7 +48,7 @@ export class Journals {
 
   async read(ids: readonly SessionId[], signal: AbortSignal): Promise<JournalEntry[][]> {
     const found = new Map<string, { entries: JournalEntry[]; bytes: number }>();
-    for (const [sid, at, bytes, json] of await this.#db.run(this.#read, [ids], signal)) {
+    for (const [sid, at, bytes, json] of await this.#db.run(this.#read, [storable(ids)], signal)) {
       const own = found.get(sid ?? '') ?? { entries: [], bytes: 0 };
       found.set(sid ?? '', own);
       own.bytes += Number(bytes);
@@ -68,22 +68,24 @@ function append({ sessions, journal, c }: Tables): Statement {
   select g.* from given g join ${sessions} t on t.${c.sid} = g.sid
   where t.${c.ended} is null and ${inTime('$7')}
     and not exists (select from ${journal} j where j.sid = g.sid and j.batch = $6::text and j.n = g.n)
-), ranked as (
-  select sid, batch, n, fresh, row_number() over latest as place, sum(bytes) over latest as total from (
-    select j.sid, j.batch, j.n, j.at, j.bytes, j.seq as arrival, false as fresh from ${journal} j
+), ranked as materialized (
+  select every.*, row_number() over latest as place, sum(bytes) over latest as total from (
+    select j.sid, j.batch, j.n, j.at, j.bytes, j.seq as arrival, null::text as entry from ${journal} j
     where j.sid in (select sid from fresh)
-    union all select sid, $6::text, n, at, bytes, n, true from fresh
+    union all select sid, $6::text, n, at, bytes, n, entry from fresh
   ) every
-  window latest as (partition by sid order by at desc, fresh desc, arrival desc rows unbounded preceding)
+  window latest as (
+    partition by sid order by at desc, entry is not null desc, arrival desc rows unbounded preceding
+  )
 ), dropped as (
   delete from ${journal} j using ranked r
-  where not r.fresh and (r.place > ${JOURNAL_MAX_ENTRIES} or r.total > ${JOURNAL_MAX_BYTES})
+  where r.entry is null and (r.place > ${JOURNAL_MAX_ENTRIES} or r.total > ${JOURNAL_MAX_BYTES})
     and j.sid = r.sid and j.batch = r.batch and j.n = r.n
 ), kept as (
   insert into ${journal} (sid, batch, n, at, bytes, entry)
-  select f.sid, $6::text, f.n, f.at, f.bytes, f.entry::json from fresh f join ranked r on r.fresh and r.sid = f.sid and r.n = f.n
-  where r.place <= ${JOURNAL_MAX_ENTRIES} and r.total <= ${JOURNAL_MAX_BYTES}
-  order by f.sid, f.n on conflict do nothing
+  select r.sid, r.batch, r.n, r.at, r.bytes, r.entry::json from ranked r
+  where r.entry is not null and r.place <= ${JOURNAL_MAX_ENTRIES} and r.total <= ${JOURNAL_MAX_BYTES}
+  order by r.sid, r.n on conflict do nothing
 )
 ${lateRow('$7')}`,
   );

@@ -5,14 +5,17 @@ import {
   COLUMNS,
   type Column,
   clashOf,
-  DEFAULT_DEADLINE,
   DEFAULT_TABLE,
-  NAME_BYTES,
+  DEFAULT_WRITE_WITHIN,
+  nameFault,
   namesOf,
 } from './options.js';
 import type { PgPool } from './pool.js';
 
-const name = z.string().min(1).max(NAME_BYTES);
+const name = z.string().superRefine((text, context) => {
+  const message = nameFault(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 const FIELDS = (Object.keys(COLUMNS) as Column[]).filter((column) => column !== 'sid');
 const yamlName = (column: Column) => column.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
@@ -32,12 +35,12 @@ const config = z
     sid_field: name.default(COLUMNS.sid.name).describe('Column of the session id'),
     fields: z.strictObject(fields).default({}).describe('Names of the other columns'),
     create_table: z.boolean().default(false).describe('Creates tables and indexes that are not there'),
-    deadline: z
+    write_within: z
       .number()
       .positive()
       .max(3_600)
-      .default(DEFAULT_DEADLINE / 1_000)
-      .describe('Seconds after which a write does not count any more'),
+      .default(DEFAULT_WRITE_WITHIN / 1_000)
+      .describe('Seconds after which a write on its way is refused'),
     prepared_statements: z.boolean().default(true).describe('Off behind a pooler that cannot keep them'),
   })
   .superRefine((section, context) => {
@@ -67,13 +70,13 @@ const module: BackendModule<Config> = {
   abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
   config,
   async create(section, { environment, resource, path }) {
-    const backend = postgres({
-      pool: resource(section.resource) as PgPool,
+    const pool = resource(section.resource) as PgPool;
+    const backend = postgres(pool, {
       schema: section.schema,
       table: section.table,
       names: chosen(section),
       createTable: section.create_table,
-      deadline: Math.ceil(section.deadline * 1_000),
+      writeWithin: Math.ceil(section.write_within * 1_000),
       prepared: section.prepared_statements,
       log: (entry) => environment.log(entry),
     });

@@ -1,5 +1,11 @@
 import { createHash } from 'node:crypto';
-import { type LogEntry, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
+import {
+  type LogEntry,
+  type Millis,
+  processEnvironment,
+  SessionError,
+  type SessionId,
+} from '@sessionkit/session-core';
 import type { PgPool } from './pool.js';
 
 /** Members of a row, with the names that their columns have unless others are chosen, and their types. */
@@ -39,12 +45,10 @@ export interface TableOptions {
 }
 
 export interface PostgresOptions extends TableOptions {
-  /** Your `pg.Pool`. It stays yours: {@link PostgresBackend.close} does not end it. */
-  readonly pool: PgPool;
   /** Creates tables and indexes that are not there. Default false. */
   readonly createTable?: boolean | undefined;
-  /** How long after it was asked for a write may still count, in ms; the store deadline of core, or more. Default 2,000. */
-  readonly deadline?: Millis | undefined;
+  /** How long after it was asked for a write may still be done, in ms; the store deadline of core, or more. Default 2,000. */
+  readonly writeWithin?: Millis | undefined;
   /** Named prepared statements. To be turned off behind a pooler that cannot keep them. Default true. */
   readonly prepared?: boolean | undefined;
   /** Takes faults in the background: idle connections, notices. Default: the log of `processEnvironment`. */
@@ -52,9 +56,9 @@ export interface PostgresOptions extends TableOptions {
 }
 
 export const DEFAULT_TABLE = 'sessions';
-export const DEFAULT_DEADLINE: Millis = 2_000;
+export const DEFAULT_WRITE_WITHIN: Millis = 2_000;
 /** Longest name in bytes; PostgreSQL cuts longer ones without a word. */
-export const NAME_BYTES = 63;
+const NAME_BYTES = 63;
 
 /** The tables, their names quoted as SQL wants them. */
 export interface Tables {
@@ -74,7 +78,10 @@ export interface Tables {
 export function tablesOf(options: TableOptions): Tables {
   const names = namesOf(options.names ?? {});
   const { schema, table = DEFAULT_TABLE } = options;
-  const fault = faultOf({ table, ...(schema === undefined ? {} : { schema }) }) ?? clashOf(names);
+  const given = { ...names, table, ...(schema === undefined ? {} : { schema }) };
+  const faults = Object.entries(given).map(([what, name]) => [what, nameFault(name)]);
+  const [what, problem] = faults.find(([, each]) => each !== undefined) ?? [];
+  const fault = problem === undefined ? clashOf(names) : `${what}: ${problem}`;
   if (fault !== undefined) throw new SessionError('CONFIG_INVALID', fault);
   const prefix = schema === undefined ? '' : `${quoted(schema)}.`;
   const beside = (suffix: string) => quoted(fitted(table, suffix));
@@ -98,25 +105,24 @@ export function namesOf(given: NonNullable<TableOptions['names']>): ColumnNames 
   return Object.fromEntries(names) as ColumnNames;
 }
 
-/** Says which name of a column is used twice or cannot be one; undefined when all are sound. */
+/** Says which name of a column is used twice; undefined when none is. */
 export function clashOf(names: ColumnNames): string | undefined {
   const used = new Set<string>();
   for (const name of Object.values(names)) {
     if (used.has(name)) return `"${name}" already names another column: choose another name`;
     used.add(name);
   }
-  return faultOf(names);
+  return undefined;
 }
 
-function faultOf(names: Readonly<Record<string, string>>): string | undefined {
-  for (const [what, name] of Object.entries(names)) {
-    const bytes = Buffer.byteLength(name);
-    if (bytes === 0 || bytes > NAME_BYTES)
-      return `the name of ${what} has ${bytes} bytes: choose one of 1 to ${NAME_BYTES}`;
-    if (unstorable(name))
-      return `the name of ${what} has a character that PostgreSQL cannot keep: choose another`;
-  }
-  return undefined;
+/** Says why a table, schema or column cannot have a name; undefined when it can. */
+export function nameFault(name: string): string | undefined {
+  const bytes = Buffer.byteLength(name);
+  if (bytes === 0 || bytes > NAME_BYTES)
+    return `a name of ${bytes} bytes is not possible: choose one of 1 to ${NAME_BYTES}`;
+  return unstorable(name)
+    ? 'the name has a character that PostgreSQL cannot keep: choose another'
+    : undefined;
 }
 
 export interface CheckedOptions {
@@ -125,19 +131,19 @@ export interface CheckedOptions {
   readonly columns: ColumnNames;
   readonly ddl: TableOptions;
   readonly createTable: boolean;
-  readonly deadline: Millis;
+  readonly writeWithin: Millis;
   readonly prepared: boolean;
   readonly log: (entry: LogEntry) => void;
 }
 
-export function checked(options: PostgresOptions): CheckedOptions {
-  const { pool, deadline = DEFAULT_DEADLINE } = options;
-  if (typeof pool?.connect !== 'function')
+export function checked(pool: PgPool, options: PostgresOptions): CheckedOptions {
+  const { writeWithin = DEFAULT_WRITE_WITHIN } = options;
+  if (typeof (pool as Partial<PgPool> | undefined)?.connect !== 'function')
     throw new SessionError('CONFIG_INVALID', 'pool must be a Pool of the package pg');
-  if (!Number.isSafeInteger(deadline) || deadline < 1)
+  if (!Number.isSafeInteger(writeWithin) || writeWithin < 1)
     throw new SessionError(
       'CONFIG_INVALID',
-      `deadline must be a whole number of at least 1, not ${deadline}`,
+      `writeWithin must be a whole number of at least 1, not ${writeWithin}`,
     );
   return {
     pool,
@@ -145,7 +151,7 @@ export function checked(options: PostgresOptions): CheckedOptions {
     columns: namesOf(options.names ?? {}),
     ddl: { schema: options.schema, table: options.table, names: options.names },
     createTable: options.createTable ?? false,
-    deadline,
+    writeWithin,
     prepared: options.prepared ?? true,
     log: options.log ?? processEnvironment.log,
   };
@@ -162,6 +168,11 @@ export function digest(text: string): string {
 /** Whether a text column cannot keep a text as it is: it has NUL, or half of a surrogate pair. */
 export function unstorable(text: string): boolean {
   return /[\0\p{Cs}]/u.test(text);
+}
+
+/** Without ids that no row can have. */
+export function storable(ids: readonly SessionId[]): readonly SessionId[] {
+  return ids.some(unstorable) ? ids.filter((id) => !unstorable(id)) : ids;
 }
 
 /** `table_suffix`, within the bytes that a name may have. */

@@ -26,7 +26,10 @@ export const lateRow = (parameter: string, columns = 1) =>
 export const deadFromOf = ({ c }: Tables) =>
   `least(t.${c.seenAt} + t.${c.idle}, t.${c.endsAt}, t.${c.killAt})`;
 
-/** The statements of the records. Rows are locked in the order of their ids, so that no two of these wait for each other. */
+/**
+ * The statements of the records. Rows are locked first, in the order of their ids, so that no two of these wait for each other; only then the time is looked
+ * at, so that one that waited too long for a lock changes nothing.
+ */
 export function statementsOf(tables: Tables): Statements {
   const { sessions: table, c } = tables;
   return {
@@ -75,7 +78,13 @@ function update({ sessions: table, c, channel }: Tables): Statement {
   const killAt = `least(t.${c.killAt}, $12::bigint)`;
   // Neither a later use nor an earlier kill is forgotten. An earlier `due_at` stays: the sweep finds out, and the row keeps its place in the index.
   return statement(
-    `with saved as (
+    `with own as materialized (
+  select t.${c.sid} as sid from ${table} t
+  where t.${c.sid} = $1::text and t.${c.version} = $2::bigint - 1 and t.${c.ended} is null
+  for no key update
+), timely as materialized (
+  select sid from own where ${inTime('$18')}
+), saved as (
   update ${table} t set ${c.version} = $2::bigint, ${c.service} = $3::text, ${c.user} = $4::text, ${c.ip} = $5::text,
     ${c.start} = ${moment('$6')}, ${c.stop} = least(${moment('$7')}, ${moment(`t.${c.killAt}`)}),
     ${c.epoch} = $8::bigint, ${c.seenAt} = greatest(t.${c.seenAt}, $9::bigint), ${c.idle} = $10::bigint,
@@ -85,7 +94,7 @@ function update({ sessions: table, c, channel }: Tables): Statement {
       when t.${c.user} is distinct from $4::text or t.${c.epoch} <> $8::bigint or t.${c.secretHash} <> $14::text
         or t.${c.killAt} is distinct from ${killAt} or t.${c.controls}::text <> $15::text
       then $2::bigint else t.${c.announced} end
-  where t.${c.sid} = $1::text and t.${c.version} = $2::bigint - 1 and t.${c.ended} is null and ${inTime('$18')}
+  from timely where t.${c.sid} = timely.sid and t.${c.version} = $2::bigint - 1 and t.${c.ended} is null
   returning t.${c.version} as version, t.${c.announced} as announced
 )
 select case when announced = version
@@ -99,13 +108,15 @@ function touch({ sessions: table, c }: Tables): Statement {
   return statement(
     `with asked as materialized (
   select * from unnest($1::text[], $2::bigint[], $3::bigint[]) as a(sid, epoch, seen)
-), behind as (
+), behind as materialized (
   select a.sid, a.seen from asked a join ${table} t on t.${c.sid} = a.sid
   where t.${c.ended} is null and t.${c.epoch} = a.epoch and t.${c.seenAt} < a.seen
   order by t.${c.sid} for no key update of t
+), timely as materialized (
+  select sid, seen from behind where ${inTime('$4')}
 ), moved as (
-  update ${table} t set ${c.seenAt} = greatest(t.${c.seenAt}, behind.seen) from behind
-  where t.${c.sid} = behind.sid and t.${c.ended} is null and ${inTime('$4')}
+  update ${table} t set ${c.seenAt} = greatest(t.${c.seenAt}, timely.seen) from timely
+  where t.${c.sid} = timely.sid and t.${c.ended} is null
 )
 select a.sid from asked a left join ${table} t on t.${c.sid} = a.sid
 where t.${c.sid} is null or t.${c.ended} is not null or t.${c.epoch} <> a.epoch
@@ -115,12 +126,14 @@ union all ${lateRow('$4')}`,
 
 function end({ sessions: table, c, channel }: Tables): Statement {
   return statement(
-    `with open as (
+    `with open as materialized (
   select t.${c.sid} as sid from ${table} t where t.${c.sid} = any($1::text[]) and t.${c.ended} is null
   order by t.${c.sid} for no key update
+), timely as materialized (
+  select sid from open where ${inTime('$5')}
 ), gone as (
-  update ${table} t set ${c.ended} = $2::json, ${c.data} = '{}', ${c.dueAt} = $3::bigint from open
-  where t.${c.sid} = open.sid and t.${c.ended} is null and ${inTime('$5')}
+  update ${table} t set ${c.ended} = $2::json, ${c.data} = '{}', ${c.dueAt} = $3::bigint from timely
+  where t.${c.sid} = timely.sid and t.${c.ended} is null
   returning t.${c.sid} as sid, t.${c.version} as version
 )
 select sid, pg_notify('${channel}', json_build_object('id', sid, 'version', version, 'what', 'ended', 'cause', $4::text)::text)::text

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import type { ConfigSchema } from '@sessionkit/session-core';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import type { OpenBackend } from '@sessionkit/testkit';
 import pg from 'pg';
-import { afterAll } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { type PostgresBackend, type PostgresOptions, postgres, type TableOptions } from '../src/index.js';
-import { quoted, tablesOf } from '../src/options.js';
+import { tablesOf } from '../src/options.js';
 
 export const signal = new AbortController().signal;
 export const START = 120_000;
@@ -14,8 +15,10 @@ export interface Place {
   readonly url: string;
   readonly schema: string;
   readonly admin: pg.Pool;
+  /** Runs when the tests of the file are done, before the server goes. */
+  atEnd(task: () => Promise<unknown>): void;
   pool(options?: pg.PoolConfig): pg.Pool;
-  backend(options?: Partial<PostgresOptions>): PostgresBackend;
+  backend(options?: PostgresOptions & { readonly pool?: pg.Pool }): PostgresBackend;
 }
 
 /** Starts a PostgreSQL for the tests of one file; it goes when they are done. */
@@ -26,6 +29,7 @@ export async function startPlace(): Promise<Place> {
   await admin.query(`create schema ${schema}`);
   const pools: pg.Pool[] = [];
   const backends: PostgresBackend[] = [];
+  const tasks: (() => Promise<unknown>)[] = [];
   const pool = (options: pg.PoolConfig = {}) => {
     const made = new pg.Pool({ connectionString: server.url, max: 5, ...options });
     // Servers of tests are stopped under their pools.
@@ -35,6 +39,7 @@ export async function startPlace(): Promise<Place> {
   };
   afterAll(async () => {
     await Promise.all(backends.map((each) => each.close()));
+    await Promise.all(tasks.map((task) => task()));
     await Promise.all(pools.map((each) => each.ended || each.end()));
     await admin.query(`drop schema if exists ${schema} cascade`);
     await admin.end();
@@ -44,9 +49,10 @@ export async function startPlace(): Promise<Place> {
     url: server.url,
     schema,
     admin,
+    atEnd: (task) => tasks.push(task),
     pool,
-    backend(options = {}) {
-      const made = postgres({ pool: pool(), schema, createTable: true, log: () => {}, ...options });
+    backend({ pool: own = pool(), ...options } = {}) {
+      const made = postgres(own, { schema, createTable: true, log: () => {}, ...options });
       backends.push(made);
       return made;
     },
@@ -73,5 +79,20 @@ export async function emptied(
   };
 }
 
-/** A name that needs quoting, as every name may. */
-export const awkward = (name: string) => quoted(`${name} "x"; drop--é`).slice(1, -1).replaceAll('""', '"');
+/** A name that needs quoting. */
+export const awkward = (name: string) => `${name} "x"; drop--é`;
+
+interface Outcome {
+  readonly value?: unknown;
+  readonly issues?: readonly { readonly path: readonly string[]; readonly message: string }[];
+}
+
+export const outcome = (module: { readonly config: ConfigSchema }, section: unknown) =>
+  module.config['~standard'].validate(section) as Outcome;
+
+/** A section as the schema of its module gives it out. */
+export function valid<T>(module: { readonly config: ConfigSchema<T> }, section: unknown): T {
+  const { value, issues } = outcome(module, section);
+  expect(issues).toBeUndefined();
+  return value as T;
+}
