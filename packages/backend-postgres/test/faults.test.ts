@@ -92,6 +92,32 @@ describe('a call that is given up', () => {
     expect(await backend.save(next, signal)).toBe(true);
   });
 
+  it('or was only late is told so: nothing was done, and the next one is', async () => {
+    const backend = place.backend({ writeWithin: 100 });
+    const record = makeRecord(environment);
+    await backend.save(record, signal);
+    const holder = await admin.connect();
+    await holder.query(`begin; select * from ${schema}.sessions for update`);
+    const next = nextRecord(environment, record, { data: '{"late":1}' });
+    const { id, epoch, seenAt } = record;
+    const how = { at: 1, cause: 'logout', by: undefined, keepUntil: 2 } as const;
+    const writing = Promise.allSettled([
+      backend.save(next, signal),
+      backend.touch([{ id, epoch, seenAt: seenAt + 9 }], signal),
+      backend.end([id], how, signal),
+    ]);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await holder.query('rollback');
+    holder.release();
+    for (const answer of await writing)
+      expect(answer).toMatchObject({
+        status: 'rejected',
+        reason: { ...down, message: expect.stringContaining('too late') },
+      });
+    expect(await backend.load([id], signal)).toEqual([record]);
+    expect(await backend.save(next, signal)).toBe(true);
+  });
+
   it('while it waits for a connection is never sent', async () => {
     const pool = place.pool({ max: 1 });
     const backend = place.backend({ pool });
