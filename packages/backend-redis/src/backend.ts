@@ -77,14 +77,14 @@ export class RedisBackend
     return end(this.#store, ids, how, signal);
   }
 
-  /** The first call looks at how the store is set up, and warns of one that evicts. */
+  /** The first call, which core makes before anything else, gives the store the scripts; and looks at how it is set up, to warn of one that evicts. */
   async now(signal: AbortSignal): Promise<Millis> {
-    const now = await this.#store.now(signal);
     if (!this.#examined) {
+      await this.#store.teach(signal);
       this.#examined = true;
       void this.#examine();
     }
-    return now;
+    return this.#store.now(signal);
   }
 
   async close(): Promise<void> {

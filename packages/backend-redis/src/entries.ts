@@ -8,7 +8,7 @@ import type { RedisStore } from './store.js';
  * A member of an index: the id, a blank, the time at which it was added in base 36. All have the score 0, so that they are in the order of the ids; a blank is less than
  * anything that an id is made of, and `!` the next after it.
  */
-export function memberOf(id: SessionId, at: Millis): string {
+function memberOf(id: SessionId, at: Millis): string {
   return `${id} ${at.toString(36)}`;
 }
 

@@ -11,14 +11,15 @@ export function isReplyFault(error: unknown): error is Error {
 }
 
 /** What a driver threw, as a fault of a backend. */
-export function faultOf(error: unknown, what: string): SessionError {
-  if (error instanceof SessionError) return error;
-  if (!isReplyFault(error))
+export function faultOf(thrown: unknown, what: string): SessionError {
+  if (thrown instanceof SessionError) return thrown;
+  const error = bare(thrown);
+  if (!isReplyFault(thrown))
     return new SessionError('BACKEND_DOWN', `${what}: Redis could not be reached`, {
       retryable: true,
       cause: error,
     });
-  const { message } = error;
+  const { message } = thrown;
   if (FULL.test(message))
     return new SessionError('BACKEND_FULL', `${what}: Redis has no memory left (maxmemory)`, {
       retryable: true,
@@ -34,9 +35,19 @@ export function faultOf(error: unknown, what: string): SessionError {
       cause: error,
     });
   return new SessionError('BACKEND_FAILED', `${what}: Redis refused it`, {
-    retryable: lateAt(error) !== undefined,
+    retryable: lateAt(thrown) !== undefined,
     cause: error,
   });
+}
+
+/** The error without what a driver hangs on it: ioredis adds the command with its arguments, which are the session's data. */
+export function bare(thrown: unknown): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const error = new Error(thrown.message);
+  error.name = thrown.name;
+  if (thrown.stack !== undefined) error.stack = thrown.stack;
+  if ('code' in thrown) Object.assign(error, { code: thrown.code });
+  return error;
 }
 
 /** The store's time, in ms, when a script refused a write because its time was over; undefined for any other error. */

@@ -1,5 +1,6 @@
 import type { Change, EndCause, SessionId } from '@sessionkit/session-core';
 import type { Subscription } from './client.js';
+import { bare } from './faults.js';
 import type { RedisStore } from './store.js';
 
 type Listener = (change: Change) => void;
@@ -56,7 +57,11 @@ export class Notices {
   #complain(error: unknown): void {
     if (this.#deaf || this.#listeners.size === 0) return;
     this.#deaf = true;
-    this.#store.options.log({ level: 'warning', message: 'redis: no notices of changes at present', error });
+    this.#store.options.log({
+      level: 'warning',
+      message: 'redis: no notices of changes at present',
+      error: bare(error),
+    });
   }
 }
 

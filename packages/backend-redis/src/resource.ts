@@ -1,7 +1,7 @@
 import { CONTRACT_VERSION, type ResourceModule, SessionError } from '@sessionkit/session-core';
 import { Redis } from 'ioredis';
 import { z } from 'zod';
-import { isReplyFault } from './faults.js';
+import { bare, isReplyFault } from './faults.js';
 
 const MAX_RETRY_DELAY = 500;
 
@@ -54,10 +54,14 @@ const module: ResourceModule<Config> = {
     if (isReplyFault(fault) && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/.test(fault.message)) {
       client.disconnect();
       throw new SessionError('BACKEND_FAILED', 'Redis refuses the user or password of this resource', {
-        cause: fault,
+        cause: bare(fault),
       });
     }
-    environment.log({ level: 'error', message: 'redis: not reached at the start; trying on', error: fault });
+    environment.log({
+      level: 'error',
+      message: 'redis: not reached at the start; trying on',
+      error: bare(fault),
+    });
     return client;
   },
   async close(resource) {

@@ -94,31 +94,33 @@ export class RedisStore {
     return answers;
   }
 
-  /** The read members of these sessions, with or without their data; an error reply in its place. */
+  /** The read members of these sessions, with or without their data, in one round trip; a fault in the place of what is no hash. */
   async members(
     ids: readonly SessionId[],
     data: boolean,
     signal: AbortSignal,
   ): Promise<(ReadMembers | SessionError)[]> {
-    const wanted = data ? this.#members : this.#headMembers;
-    const commands = ids.map((id): Command => ['HMGET', this.keys.record(id), ...wanted]);
-    const [first, ...rest] = commands;
-    if (first === undefined) return [];
-    const answers =
-      rest.length === 0 ? [await this.#alone(first, signal)] : await this.sendEach('load', commands, signal);
-    return answers.map((answer) => {
-      if (answer instanceof Error) return this.#fault(answer, 'load');
-      return answer as ReadMembers;
-    });
-  }
-
-  async #alone(command: Command, signal: AbortSignal): Promise<unknown> {
+    const keys = ids.map((id) => this.keys.record(id));
+    if (ids.length > 1) {
+      const script = this.scripts.load.command(keys, [data ? '1' : '0']);
+      const found = (await this.send('load', script, signal)) as (ReadMembers | string)[];
+      return found.map((members) => (typeof members === 'string' ? noHash(members) : members));
+    }
     try {
-      return await this.send('load', command, signal);
+      const [key] = keys;
+      if (key === undefined) return [];
+      const command = ['HMGET', key, ...(data ? this.#members : this.#headMembers)];
+      return [(await this.send('load', command, signal)) as ReadMembers];
     } catch (error) {
-      if (error instanceof SessionError && error.code === 'RECORD_CORRUPT') return error;
+      if (error instanceof SessionError && error.code === 'RECORD_CORRUPT') return [error];
       throw error;
     }
+  }
+
+  /** Gives the store all scripts. Where it may not take them so, each call brings its own. */
+  async teach(signal: AbortSignal): Promise<void> {
+    const commands = Object.values(this.scripts).map(({ text }) => ['SCRIPT', 'LOAD', text]);
+    await this.sendEach('start', commands, signal);
   }
 
   /** Asks the store for its time. */
@@ -154,4 +156,8 @@ export class RedisStore {
     if (now !== undefined) this.#set(now);
     return faultOf(error, what);
   }
+}
+
+function noHash(reply: string): SessionError {
+  return new SessionError('RECORD_CORRUPT', `load: a key of this prefix holds something else (${reply})`);
 }

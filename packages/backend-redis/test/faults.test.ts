@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { can, SessionError } from '@sessionkit/session-core';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { Redis } from 'ioredis';
@@ -142,7 +143,9 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
           code: 'BACKEND_FULL',
           retryable: true,
         });
-      expect(await backend.load([record.id], signal)).toMatchObject([{ id: record.id }]);
+      const { id } = record;
+      expect(await backend.load([id], signal)).toMatchObject([{ id }]);
+      expect(await backend.load([id, id], signal)).toMatchObject([{ id }, { id }]);
     } finally {
       await own().server.ask('CONFIG', 'SET', 'maxmemory', '0');
     }
@@ -153,9 +156,11 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
     const { backend, close } = await made();
     await own().server.ask('ACL', 'SETUSER', 'default', '-evalsha', '-eval');
     try {
-      const fault = await backend
-        .save(makeRecord(own().environment), signal)
-        .catch((error: unknown) => error);
+      const record = makeRecord(own().environment, { data: '{"private":"matter"}' });
+      const fault = await backend.save(record, signal).catch((error: unknown) => error);
+      expect(inspect(fault, { depth: 9, showHidden: true })).not.toMatch(
+        new RegExp(`matter|${record.secretHash}`),
+      );
       expect(fault).toMatchObject({
         code: 'BACKEND_FAILED',
         cause: { message: expect.stringContaining('NOPERM') },
