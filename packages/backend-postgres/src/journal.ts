@@ -85,8 +85,8 @@ function append({ sessions, journal, c }: Tables): Statement {
   insert into ${journal} (sid, batch, n, at, bytes, entry)
   select r.sid, r.batch, r.n, r.at, r.bytes, r.entry::json from ranked r
   where r.entry is not null and r.place <= ${JOURNAL_MAX_ENTRIES} and r.total <= ${JOURNAL_MAX_BYTES}
-  order by r.sid, r.n on conflict do nothing
+  order by r.sid, r.n on conflict do nothing returning true
 )
-${lateRow('$7')}`,
+${lateRow('$7', 'kept')}`,
   );
 }

@@ -61,7 +61,8 @@ function announce(table: string): Statement {
   from given g where ${inTime('$7')} order by g.sid, g.n
   on conflict (process, sid, n) do update
   set since = excluded.since, detail = excluded.detail, lease_end = excluded.lease_end
+  returning true
 )
-${lateRow('$7')}`,
+${lateRow('$7', 'held')}`,
   );
 }

@@ -70,6 +70,6 @@ function statementOf(tables: Tables): Statement {
 select 'granted', null, null from taken
 union all select 'waits', h.sid, h.since::text from taken, unnest(taken.sids, taken.since) as h(sid, since)
 union all select 'lives', sid, since::text from own
-union all ${lateRow('$7', 3)}`,
+union all ${lateRow('$7', 'taken', 3)}`,
   );
 }

@@ -18,9 +18,12 @@ export const moment = (parameter: string) => `to_timestamp(${parameter}::float8 
 /** Holds while a write is in time. Its parameter is the last of every write: {@link Database.write}. */
 export const inTime = (parameter: string) => `clock_timestamp() < ${moment(parameter)}`;
 
-/** The row that tells that a write came too late, in a list of so many columns. */
-export const lateRow = (parameter: string, columns = 1) =>
-  `select '${LATE}'${', null'.repeat(columns - 1)} where not ${inTime(parameter)}`;
+/**
+ * The row that tells that a write came too late, in a list of so many columns. The time is looked at when `written` is: a part that changes something, which
+ * would run after all others if nothing asked for it.
+ */
+export const lateRow = (parameter: string, written: string, columns = 1) =>
+  `select '${LATE}'${', null'.repeat(columns - 1)} from (select count(*) from ${written}) every where not ${inTime(parameter)}`;
 
 /** When a row that has not ended is dead. */
 export const deadFromOf = ({ c }: Tables) =>
@@ -117,10 +120,11 @@ function touch({ sessions: table, c }: Tables): Statement {
 ), moved as (
   update ${table} t set ${c.seenAt} = greatest(t.${c.seenAt}, timely.seen) from timely
   where t.${c.sid} = timely.sid and t.${c.ended} is null
+  returning true
 )
 select a.sid from asked a left join ${table} t on t.${c.sid} = a.sid
 where t.${c.sid} is null or t.${c.ended} is not null or t.${c.epoch} <> a.epoch
-union all ${lateRow('$4')}`,
+union all ${lateRow('$4', 'moved')}`,
   );
 }
 
@@ -137,7 +141,7 @@ function end({ sessions: table, c, channel }: Tables): Statement {
   returning t.${c.sid} as sid, t.${c.version} as version
 )
 select sid, pg_notify('${channel}', json_build_object('id', sid, 'version', version, 'what', 'ended', 'cause', $4::text)::text)::text
-from gone union all ${lateRow('$5', 2)}`,
+from gone union all ${lateRow('$5', 'gone', 2)}`,
   );
 }
 
