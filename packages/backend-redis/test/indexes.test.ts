@@ -1,7 +1,7 @@
 import type { SessionRecord } from '@sessionkit/session-core';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
-import type { RedisBackend } from '../src/index.js';
+import { type RedisBackend, redis } from '../src/index.js';
 import { signal } from './harness.js';
 import { ownServer } from './own-server.js';
 
@@ -132,4 +132,26 @@ it('sessions that were not claimed have their places too', async () => {
   const id = make().id;
   expect(await backend.claim({ ...claim, id, full: 'refuse' }, signal)).toEqual([id]);
   expect(await backend.claim({ ...claim, id, full: 'oldest' }, signal)).toEqual([record.id]);
+});
+
+it('a place that is claimed again while another claim is being decided is not given away', async () => {
+  const { client } = own();
+  const { prefix, backend, key } = fresh();
+  const at = await backend.now(signal);
+  const [early, late] = [make().id, make().id];
+  const claim = { service: 'shop', user: 'ann', max: 1, full: 'refuse' } as const;
+  await backend.claim({ ...claim, id: early, at: at - 61_000 }, signal);
+  const between = redis(
+    {
+      options: client.options,
+      pipeline: (commands) => client.pipeline(commands),
+      duplicate: (override) => client.duplicate(override),
+      async call(name, args) {
+        if (name === 'EVALSHA') await client.hset(key('places:4:shop:ann'), early, `${at}`);
+        return client.call(name, args);
+      },
+    },
+    { prefix },
+  );
+  expect(await between.claim({ ...claim, id: late, at }, signal)).toEqual([late]);
 });
