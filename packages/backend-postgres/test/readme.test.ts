@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import * as testkit from '@sessionkit/testkit';
+import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
+import pg from 'pg';
+import { expect, it } from 'vitest';
+import * as postgres from '../src/index.js';
+import { COLUMNS } from '../src/options.js';
+import { signal, startPlace } from './store.js';
+
+const place = await startPlace();
+const modules = { '@sessionkit/backend-postgres': postgres, '@sessionkit/testkit': testkit, pg };
+const text = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(async () => {}).constructor;
+
+it('the README shows what its example prints', async () => {
+  const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
+  const body = program.replace(
+    /^import (\{[^}]*\}|\w+) from '([^']+)';$/gm,
+    (_, names: string, from: string) => `const ${names} = modules[${JSON.stringify(from)}];`,
+  );
+  const lines: string[] = [];
+  const log = (...values: unknown[]) =>
+    lines.push(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' '));
+  const options = encodeURIComponent(`-c search_path=${place.schema}`);
+  const process = { env: { POSTGRES_URL: `${place.url}?options=${options}` } };
+  await new AsyncFunction('modules', 'console', 'process', body)(modules, { log }, process);
+  expect(program).toContain("from '@sessionkit/backend-postgres'");
+  expect(lines.join('\n')).toBe(answer);
+});
+
+it('the README has the headings that every adapter has', () => {
+  expect(text.startsWith('# @sessionkit/backend-postgres\n')).toBe(true);
+  const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
+  expect(headings).toEqual(['Use', 'YAML', 'Options', 'Behaviour', 'Not here yet']);
+});
+
+it('the README names every column, with its usual name', () => {
+  for (const [column, { name }] of Object.entries(COLUMNS))
+    expect(text, column).toMatch(
+      new RegExp(`\\| \`${column === 'sid' ? 'names.sid' : column}\` .*\`${name}\``),
+    );
+});
+
+it('a role with the privileges that the README lists can do everything', async () => {
+  const [, privileges = ''] = /\*\*Privileges\*\*: `([^`]*)`/.exec(text) ?? [];
+  const role = `${place.schema}_least`;
+  await place.backend({ table: 'least' }).check();
+  await place.admin.query(`create role ${role} login;
+    grant usage on schema ${place.schema} to ${role};
+    grant ${privileges} on all tables in schema ${place.schema} to ${role}`);
+  place.atEnd(() => place.admin.query(`drop owned by ${role}; drop role ${role}`));
+  const url = new URL(place.url);
+  url.username = role;
+  const backend = place.backend({
+    table: 'least',
+    createTable: false,
+    pool: place.pool({ connectionString: `${url}` }),
+  });
+  const environment = testEnvironment();
+  const heard: unknown[] = [];
+  await backend.watch((change) => heard.push(change));
+  const record = makeRecord(environment, { user: 'ann' });
+  const { id } = record;
+  const now = environment.now();
+  expect(await backend.save(record, signal)).toBe(true);
+  expect(await backend.save(nextRecord(environment, record, { user: 'bob' }), signal)).toBe(true);
+  expect(await backend.touch([{ id, epoch: 0, seenAt: now + 5 }], signal)).toEqual([]);
+  await backend.append({ batchId: 'b', entries: [{ id, at: now, kind: 'log', text: 'x' }] }, signal);
+  expect((await backend.read([id], signal))[0]).toHaveLength(1);
+  await backend.announce('one', [{ id, process: 'one', since: now, detail: {} }], 60_000, signal);
+  expect(await backend.present([id], signal)).toHaveLength(1);
+  const claim = { service: 'shop', user: 'bob', id, at: now, max: 1, full: 'oldest' } as const;
+  expect(await backend.claim(claim, signal)).toEqual([]);
+  expect((await backend.list({ limit: 5, user: 'bob' }, signal)).items).toHaveLength(1);
+  const how = { at: now, cause: 'logout', by: undefined, keepUntil: now } as const;
+  expect(await backend.end([id], how, signal)).toEqual([id]);
+  expect(await backend.sweep(now + 1, 5, signal)).toEqual([id]);
+  expect(heard.length).toBeGreaterThan(0);
+});

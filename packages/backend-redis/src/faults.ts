@@ -1,0 +1,57 @@
+import { SessionError } from '@sessionkit/session-core';
+
+const REPLY_NAMES = new Set(['ReplyError', 'SimpleError', 'BlobError', 'ErrorReply']);
+/** A server that is coming up, or that is no primary at the moment, will take the same command later. */
+const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|NOREPLICAS|BUSY|UNKILLABLE)\b/;
+const FULL = /\bOOM command not allowed|^OOM\b/;
+
+/** Whether the server answered and refused, as opposed to not having been reached. */
+export function isReplyFault(error: unknown): error is Error {
+  return error instanceof Error && (REPLY_NAMES.has(error.name) || REPLY_NAMES.has(error.constructor.name));
+}
+
+/** What a driver threw, as a fault of a backend. */
+export function faultOf(thrown: unknown, what: string): SessionError {
+  if (thrown instanceof SessionError) return thrown;
+  const error = bare(thrown);
+  if (!isReplyFault(thrown))
+    return new SessionError('BACKEND_DOWN', `${what}: Redis could not be reached`, {
+      retryable: true,
+      cause: error,
+    });
+  const { message } = thrown;
+  if (FULL.test(message))
+    return new SessionError('BACKEND_FULL', `${what}: Redis has no memory left (maxmemory)`, {
+      retryable: true,
+      cause: error,
+    });
+  if (message.startsWith('WRONGTYPE'))
+    return new SessionError('RECORD_CORRUPT', `${what}: a key of this prefix holds something else`, {
+      cause: error,
+    });
+  if (NOT_NOW.test(message))
+    return new SessionError('BACKEND_DOWN', `${what}: Redis takes no commands now`, {
+      retryable: true,
+      cause: error,
+    });
+  return new SessionError('BACKEND_FAILED', `${what}: Redis refused it`, {
+    retryable: lateAt(thrown) !== undefined,
+    cause: error,
+  });
+}
+
+/** The error without what a driver hangs on it: ioredis adds the command with its arguments, which are the session's data. */
+export function bare(thrown: unknown): unknown {
+  if (!(thrown instanceof Error)) return thrown;
+  const error = new Error(thrown.message);
+  error.name = thrown.name;
+  if (thrown.stack !== undefined) error.stack = thrown.stack;
+  if ('code' in thrown) Object.assign(error, { code: thrown.code });
+  return error;
+}
+
+/** The store's time, in ms, when a script refused a write because its time was over; undefined for any other error. */
+export function lateAt(error: unknown): number | undefined {
+  const [, time] = /^LATE (\d+)/.exec(error instanceof Error ? error.message : '') ?? [];
+  return time === undefined ? undefined : Number(time);
+}

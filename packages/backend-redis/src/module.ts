@@ -1,0 +1,80 @@
+import { type BackendModule, CONTRACT_VERSION, SessionError } from '@sessionkit/session-core';
+import { z } from 'zod';
+import type { RedisClient } from './client.js';
+import { redis } from './index.js';
+import {
+  clashOf,
+  DEFAULT_MAX_RECORD_BYTES,
+  DEFAULT_NAMES,
+  DEFAULT_PREFIX,
+  DEFAULT_WRITE_WITHIN,
+  prefixProblem,
+} from './options.js';
+
+const { sid, ...members } = DEFAULT_NAMES;
+const name = z.string().min(1).max(255);
+
+const config = z
+  .strictObject({
+    type: z.literal('redis'),
+    resource: z.string().describe('Name of a resource of class redis'),
+    sid_field: name.default(sid).describe('Name of the session id in the hash'),
+    fields: z
+      .strictObject({
+        ip: name.default(members.ip).describe('Name of the client address'),
+        start: name.default(members.start).describe('Name of the start time'),
+        stop: name.default(members.stop).describe('Name of the end time'),
+        user: name.default(members.user).describe('Name of the user'),
+        service: name.default(members.service).describe('Name of the service'),
+        data: name.default(members.data).describe('Name of the data'),
+        seen: name.default(members.seen).describe('Name of the time of the last use'),
+        epoch: name.default(members.epoch).describe('Name of the count of logins'),
+        kill: name.default(members.kill).describe('Name of the end that an operator has set'),
+        ended: name.default(members.ended).describe('Name of the note of its end'),
+        head: name.default(members.head).describe('Name of all the rest'),
+      })
+      .prefault({}),
+    key_prefix: z
+      .string()
+      .default(DEFAULT_PREFIX)
+      .superRefine((prefix, context) => {
+        const problem = prefixProblem(prefix);
+        if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+      })
+      .describe('What every key begins with'),
+    write_within: z
+      .number()
+      .min(0.001)
+      .default(DEFAULT_WRITE_WITHIN / 1_000)
+      .describe('Seconds after which a write on its way is refused'),
+    max_record_bytes: z.int().min(1).default(DEFAULT_MAX_RECORD_BYTES).describe('Largest record'),
+  })
+  .superRefine(({ sid_field, fields }, context) => {
+    const clash = clashOf({ sid: sid_field, ...fields });
+    if (clash !== undefined) context.addIssue({ code: 'custom', path: ['fields'], message: clash });
+  });
+
+type Config = z.infer<typeof config>;
+
+const module: BackendModule<Config> = {
+  contract: CONTRACT_VERSION,
+  kind: 'backend',
+  type: 'redis',
+  resourceClass: 'redis',
+  abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
+  config,
+  create(section, { environment, path, resource }) {
+    const client = resource(section.resource);
+    if (typeof client !== 'object' || client === null)
+      throw new SessionError('CONFIG_INVALID', `${path}.resource: ${section.resource} is no Redis client`);
+    return redis(client as RedisClient, {
+      names: { sid: section.sid_field, ...section.fields },
+      prefix: section.key_prefix,
+      writeWithin: Math.ceil(section.write_within * 1_000),
+      maxRecordBytes: section.max_record_bytes,
+      log: (entry) => environment.log(entry),
+    });
+  },
+};
+
+export default module;

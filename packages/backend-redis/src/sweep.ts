@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto';
+import type { Millis, SessionId } from '@sessionkit/session-core';
+import type { Command } from './client.js';
+import { dropEntries } from './entries.js';
+import type { RedisStore } from './store.js';
+
+const LOCKED_FOR: Millis = 30_000;
+
+type SweepAnswer =
+  | readonly ['absent']
+  | readonly ['later', due: string]
+  | readonly ['gone', service: string, user: string];
+
+/** Goes through what is due, one process at a time: another one that comes meanwhile finds nothing to do. Records go first, then their index entries. */
+export async function sweep(
+  store: RedisStore,
+  deadBefore: Millis,
+  limit: number,
+  signal: AbortSignal,
+): Promise<SessionId[]> {
+  store.check(signal);
+  const { sweeper } = store.keys;
+  const own = randomUUID();
+  const taken = await store.send('sweep', ['SET', sweeper, own, 'NX', 'PX', `${LOCKED_FOR}`], signal);
+  if (taken === null) return [];
+  const swept: SessionId[] = [];
+  try {
+    for (;;) {
+      const due = await step(store, deadBefore, limit - swept.length, swept, signal);
+      if (due === 0 || swept.length >= limit) return swept;
+    }
+  } finally {
+    // Its lease runs out anyway.
+    await store.send('sweep', store.scripts.release.command([sweeper], [own])).catch(() => 0);
+  }
+}
+
+/** Settles at most `most` of what is due; answers how many there were. */
+async function step(
+  store: RedisStore,
+  deadBefore: Millis,
+  most: number,
+  swept: SessionId[],
+  signal: AbortSignal,
+): Promise<number> {
+  const { keys } = store;
+  const range = ['ZRANGEBYSCORE', keys.due, '-inf', `(${deadBefore}`, 'LIMIT', '0', `${most}`];
+  const ids = (await store.send('sweep', range, signal)) as SessionId[];
+  if (ids.length === 0) return 0;
+  const both = ids.flatMap((id) => [keys.record(id), keys.journal(id)]);
+  const answers = (await store.send(
+    'sweep',
+    store.scripts.sweep.command(both, [`${deadBefore}`]),
+    signal,
+  )) as SweepAnswer[];
+  const commands: Command[] = [];
+  for (const [at, id] of ids.entries()) {
+    const [outcome, ...rest] = answers[at] as SweepAnswer;
+    if (outcome === 'later') {
+      // One that cannot be understood is looked at again a day later, until its key goes.
+      const due = rest[0] || `${Math.ceil(deadBefore + 86_400_000)}`;
+      commands.push(['ZADD', keys.due, 'XX', due, id]);
+      continue;
+    }
+    const [service, user] = outcome === 'gone' ? rest : [];
+    const indexes =
+      service === undefined
+        ? [keys.index({}, false), keys.index({}, true)]
+        : allIndexes(store, service, user);
+    commands.push(['ZREM', keys.due, id], ...dropEntries(id, indexes));
+    if (outcome === 'gone') swept.push(id);
+  }
+  await store.sendAll('sweep', commands, signal);
+  return ids.length;
+}
+
+function allIndexes(store: RedisStore, service: string, user: string | undefined): string[] {
+  const of = user || undefined;
+  return [...store.keys.indexes(service, of, false), ...store.keys.indexes(service, of, true)];
+}

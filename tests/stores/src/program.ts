@@ -1,0 +1,48 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { mkdir, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { build } from 'esbuild';
+
+let programs = 0;
+
+/**
+ * Starts a TypeScript file of a test as a process of its own, with the sources of the packages. It talks by `process.send`; an argument is one
+ * string. Killed when this process ends.
+ */
+export async function startProgram(entry: string, args: readonly string[] = []): Promise<ChildProcess> {
+  // Beside the entry, so that packages are found from there.
+  const folder = join(dirname(entry), 'node_modules', '.programs');
+  await mkdir(folder, { recursive: true });
+  const outfile = join(folder, `${process.pid}-${programs++}.mjs`);
+  await build({
+    entryPoints: [entry],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20',
+    conditions: ['@sessionkit/source'],
+    external: ['esbuild', 'ioredis', 'redis', 'pg'],
+    logLevel: 'error',
+  });
+  const child = fork(outfile, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const end = () => child.kill('SIGKILL');
+  process.once('exit', end);
+  child.once('exit', () => {
+    process.off('exit', end);
+    void rm(outfile, { force: true });
+  });
+  return child;
+}
+
+/** The next message of a program; fails when it ends without one. */
+export function nextMessage(child: ChildProcess): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const gone = () => reject(new Error('the program ended and said nothing'));
+    child.once('exit', gone);
+    child.once('message', (message) => {
+      child.off('exit', gone);
+      resolve(message);
+    });
+  });
+}
