@@ -35,7 +35,12 @@ async function load({ port, cookies }, duration) {
     cookies.length === 0
       ? [{ path: '/' }]
       : cookies.map((cookie, i) => ({ path: i % 10 === 0 ? '/write' : '/', headers: { cookie } }));
-  const result = await autocannon({ url: `http://127.0.0.1:${port}`, connections: CONNECTIONS, duration, requests });
+  const result = await autocannon({
+    url: `http://127.0.0.1:${port}`,
+    connections: CONNECTIONS,
+    duration,
+    requests,
+  });
   if (result.non2xx > 0 || result.errors > 0) {
     throw new Error(`${result.non2xx} refused, ${result.errors} errors of ${result.requests.total}`);
   }
@@ -65,7 +70,9 @@ console.log('store calls per request (counted by a backend that wraps the memory
 const rows = await countCalls();
 console.log(`${'request'.padEnd(14)}${pad('load', 6)}${pad('save', 6)}${pad('touch', 7)}${pad('end', 5)}`);
 for (const row of rows) {
-  console.log(`${row.who.padEnd(14)}${pad(row.load, 6)}${pad(row.save, 6)}${pad(row.touch, 7)}${pad(row.end, 5)}`);
+  console.log(
+    `${row.who.padEnd(14)}${pad(row.load, 6)}${pad(row.save, 6)}${pad(row.touch, 7)}${pad(row.end, 5)}`,
+  );
 }
 const expected = { reader: [1, 0], writer: [1, 1], 'staying alive': [1, 0] };
 const wrong = rows.filter(({ who, load: loads, save, touch, end }) => {
@@ -86,7 +93,9 @@ for (let i = 0; i < rounds; i++) {
 
 const bare = servers[0];
 const floorCost = median(servers[1].costs.map((cost, i) => cost - bare.costs[i]));
-console.log(`${'variant'.padEnd(14)}${pad('req/s', 9)}${pad('CPU µs/req', 12)}${pad('above bare', 12)}${pad('/ floor', 9)}`);
+console.log(
+  `${'variant'.padEnd(14)}${pad('req/s', 9)}${pad('CPU µs/req', 12)}${pad('above bare', 12)}${pad('/ floor', 9)}`,
+);
 for (const { name, costs, rates } of servers) {
   const above = median(costs.map((cost, i) => cost - bare.costs[i]));
   const ratio = name === 'bare' ? '' : (above / floorCost).toFixed(2);

@@ -1,5 +1,6 @@
 import { type BackendModule, CONTRACT_VERSION, SessionError } from '@sessionkit/session-core';
 import { z } from 'zod';
+import { ddl } from './ddl.js';
 import { postgres } from './index.js';
 import {
   COLUMNS,
@@ -69,6 +70,7 @@ const module: BackendModule<Config> = {
   resourceClass: 'postgres',
   abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
   config,
+  sql: (section) => ddl({ schema: section.schema, table: section.table, names: chosen(section) }),
   async create(section, { environment, resource, path }) {
     const pool = resource(section.resource) as PgPool;
     const backend = postgres(pool, {

@@ -10,8 +10,12 @@ const variables = { PORT: '8080', WORD: 'eighty', YES: 'true', SECONDS: '120', S
 export const conditions = ['@sessionkit/source'];
 
 /** Reads a file below this folder, or `text` as if it stood there. */
-export function read(file: string, text?: string): Promise<Reading> {
-  return readConfig({ file: join(home, file), text }, { variables, conditions });
+export function read(
+  file: string,
+  text?: string,
+  more: Readonly<Record<string, string>> = {},
+): Promise<Reading> {
+  return readConfig({ file: join(home, file), text }, { variables: { ...variables, ...more }, conditions });
 }
 
 /** The printed form, with file names as they stand in their folder. */
