@@ -89,7 +89,8 @@ describe('sessionkit sql', () => {
     const folder = project();
     const file = join(folder, 'sessionkit.yaml');
     const backend = '{ type: postgres, resource: store, table: visits, sid_field: token }';
-    const more = 'resources: { store: { _class: postgres, server: { host: 127.0.0.1, user: shop, database: shop } } }\n';
+    const more =
+      'resources: { store: { _class: postgres, server: { host: 127.0.0.1, user: shop, database: shop } } }\n';
     writeFileSync(file, config('http://127.0.0.1:9', { session: session(backend), more }));
     const { code, stdout } = await run(['sql', '--config', file]);
     expect(code).toBe(0);
