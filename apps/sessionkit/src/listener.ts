@@ -54,7 +54,7 @@ export class Listener {
 
   constructor(parts: ListenerParts) {
     this.#parts = parts;
-    // There is no `upgrade` listener on purpose: node then reads such a request as any other, and an `Upgrade: h2c` can be ignored (RFC 9110 section 7.8).
+    // There is no `upgrade` listener on purpose: node then reads such a request like the others, and an `Upgrade: h2c` can be ignored (RFC 9110 section 7.8).
     this.#server = createServer(SERVER_OPTIONS, (request, response) => this.#accept(request, response));
     // Their size is bounded; of more than 2,000 node would drop some, such as what a proxy has appended.
     this.#server.maxHeadersCount = 0;

@@ -50,7 +50,7 @@ export interface ListenerConfig {
   /** Name of a service that has a router. */
   readonly service: string;
   readonly address: string;
-  /** 0: any free port. */
+  /** 0 takes one that is free. */
   readonly port: number;
 }
 

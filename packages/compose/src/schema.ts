@@ -162,7 +162,7 @@ export const listenerSchema = z.strictObject({
     .int()
     .min(0)
     .max(65_535)
-    .meta({ description: '0: any free port', examples: [8080] }),
+    .meta({ description: '0: one that is free', examples: [8080] }),
 });
 
 export const adminSchema = z.strictObject({
