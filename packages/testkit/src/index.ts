@@ -2,4 +2,5 @@ export * from './backend-suite.js';
 export * from './environment.js';
 export * from './records.js';
 export * from './report.js';
+export * from './store-harness.js';
 export * from './transport-suite.js';

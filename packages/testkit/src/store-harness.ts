@@ -1,0 +1,49 @@
+import type { Backend, SessionId } from '@sessionkit/session-core';
+
+/** Where a server listens. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ConnectOptions {
+  /** Where the backend finds each of the store's `addresses`, in their order: a proxy before each. Left out: the addresses themselves. */
+  readonly via?: readonly Address[] | undefined;
+  /** Connections that it may have at most, where its client has a pool. */
+  readonly pool?: number | undefined;
+  /** The store's own promise to keep what it has acknowledged, `durable: true` in YAML, where the backend has that option. */
+  readonly durable?: boolean | undefined;
+}
+
+/** A store while it runs: what the fault, race and hostile-value suites do to it. */
+export interface RunningStore {
+  /** Every address that a client of the store talks to. */
+  readonly addresses: readonly Address[];
+  /**
+   * A backend as an application gets it from its YAML: the resource's module makes the client, and `close` gives back both. The store need
+   * not be up.
+   */
+  connect(options?: ConnectOptions): Promise<Backend>;
+  /** What is REALLY stored under an id, read past the backend; undefined when nothing is. */
+  peek(id: SessionId): Promise<unknown>;
+  /** Damages what is stored under an id so that it cannot be understood. */
+  corrupt(id: SessionId): Promise<void>;
+  /** Connections of clients, as the servers count them; those of the harness itself are not among them. */
+  connections(): Promise<number>;
+  /** Ends every server as a power cut does. What the store has acknowledged it must still have after {@link restart}. */
+  kill(): Promise<void>;
+  /** Starts the killed servers again, at the same addresses, and waits until they answer. */
+  restart(): Promise<void>;
+  /** Ends a server that holds records as a power cut does, so that a replica takes over; answers when it has ended. Left out where there is no replica. */
+  readonly failOver?: (() => Promise<void>) | undefined;
+  /** Ends the servers and removes what they kept. */
+  stop(): Promise<void>;
+}
+
+/** What the author of a backend gives to the suites that need a store of their own. */
+export interface StoreHarness {
+  /** As printed: `redis`, `redis cluster`. */
+  readonly name: string;
+  /** Starts an empty store, with settings under which what is acknowledged survives a kill. */
+  start(): Promise<RunningStore>;
+}
