@@ -1,4 +1,4 @@
-import type { Backend, SessionId } from '@sessionkit/session-core';
+import type { Backend, Environment, SessionId } from '@sessionkit/session-core';
 
 /** Where a server listens. */
 export interface Address {
@@ -13,6 +13,8 @@ export interface ConnectOptions {
   readonly pool?: number | undefined;
   /** The store's own promise to keep what it has acknowledged, `durable: true` in YAML, where the backend has that option. */
   readonly durable?: boolean | undefined;
+  /** What its modules are given, and log to. Left out: the environment of the process, with a log that nobody reads. */
+  readonly environment?: Environment | undefined;
 }
 
 /** A store while it runs: what the fault, race and hostile-value suites do to it. */

@@ -1,0 +1,64 @@
+import type { Backend, ConfigSchema, SessionId } from '@sessionkit/session-core';
+import { processEnvironment } from '@sessionkit/session-core';
+import { startRedis } from '@sessionkit/test-stores/redis';
+import type { Address, ConnectOptions, StoreHarness } from '@sessionkit/testkit';
+import module from '../src/module.js';
+import resource from '../src/resource.js';
+
+/** A backend as a configuration file makes it, on the Redis at these addresses; closing it closes its client. */
+export async function connectTo(
+  addresses: readonly Address[],
+  { via = addresses, environment = { ...processEnvironment, log: () => {} } }: ConnectOptions = {},
+): Promise<Backend> {
+  const [at] = via;
+  if (at === undefined) throw new Error('no address of the store');
+  const section = { _class: 'redis', url: `redis://${at.host}:${at.port}` };
+  const client = await resource.create(valid(resource.config, section), { environment });
+  const context = { environment, path: 'session.backend', resource: () => client };
+  const backend = await module.create(valid(module.config, { type: 'redis', resource: 'store' }), context);
+  const close = backend.close.bind(backend);
+  return Object.assign(backend, {
+    async close() {
+      await close();
+      await resource.close(client);
+    },
+  });
+}
+
+/** A single Redis that keeps what it has acknowledged. */
+export const single: StoreHarness = {
+  name: 'redis',
+  async start() {
+    const redis = await startRedis({ durable: true });
+    const { server } = redis;
+    if (server === undefined) throw new Error('the suites need a server of their own');
+    const key = (id: SessionId) => `sessionkit:{${id}}`;
+    const addresses = [{ host: '127.0.0.1', port: Number(new URL(redis.url).port) }];
+    return {
+      addresses,
+      connect: (options) => connectTo(addresses, options),
+      async peek(id) {
+        const raw = await redis.ask('HGETALL', key(id));
+        return raw.startsWith('*0') ? undefined : raw;
+      },
+      async corrupt(id) {
+        await redis.ask('HSET', key(id), 'head', '[1,2');
+      },
+      async connections() {
+        const [, count] = /^connected_clients:(\d+)/m.exec(await redis.ask('INFO', 'clients')) ?? [];
+        // Who asks is one of them.
+        return Number(count) - 1;
+      },
+      kill: () => server.kill(),
+      restart: () => server.start(),
+      stop: () => redis.stop(),
+    };
+  },
+};
+
+/** A section as the schema of its module gives it out. */
+function valid<Config>(schema: ConfigSchema<Config>, section: object): Config {
+  const { value, issues } = schema['~standard'].validate(section) as { value?: Config; issues?: unknown };
+  if (issues !== undefined) throw new Error(JSON.stringify(issues));
+  return value as Config;
+}
