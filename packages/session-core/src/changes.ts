@@ -2,7 +2,6 @@ import { applyChange, type DataChange, EMPTY_DATA, normaliseData, readKey, write
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
-import type { LogParameter } from './lists.js';
 import { type ClientInfo, RECORD_FORMAT, type SessionRecord } from './record.js';
 
 /** Times that a service gives to its sessions, in ms. */
@@ -146,13 +145,6 @@ export function withSecretSeen(record: SessionRecord, secretHash: string, now: M
 export function withKill(record: SessionRecord, killAt: Millis): SessionRecord {
   if (record.killAt !== undefined && record.killAt <= killAt) return record;
   return { ...record, killAt };
-}
-
-export function withParameters(
-  record: SessionRecord,
-  parameters: Readonly<Partial<Record<LogParameter, boolean>>>,
-): SessionRecord {
-  return { ...record, parameters: { ...record.parameters, ...parameters } };
 }
 
 function onlyKeys(text: string, keys: readonly string[]): string {

@@ -1,3 +1,4 @@
+export type { Alteration, Altered } from './alterations.js';
 export * from './backend.js';
 export { isForeign } from './cross-site.js';
 export { nameProblem } from './data.js';

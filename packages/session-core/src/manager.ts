@@ -1,18 +1,21 @@
+import { type Alteration, withAlteration, withRestart } from './alterations.js';
 import { type Backend, can } from './backend.js';
-import { withKill, withParameters } from './changes.js';
+import { withKill } from './changes.js';
 import { type Environment, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
+import { describe, fits } from './info.js';
 import { LiveService } from './live-service.js';
-import { causeOfDeath, deadFrom, type Head, headOf, type SessionRecord } from './record.js';
+import { headOf, type SessionRecord } from './record.js';
 import type {
   Actor,
+  Guard,
   ManagerQuery,
+  RestartOptions,
   Service,
   ServiceOptions,
   SessionInfo,
   SessionManager,
-  SessionPatch,
   StoreHealth,
 } from './service.js';
 import { type Settings, settle } from './settings.js';
@@ -24,12 +27,16 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 /** Rows asked of a store at least, so that a short page behind many that have run out takes few calls. */
 const LEAST_ASKED = 100;
+/** Sessions looked at together when all are reset. */
+const RESET_PAGE = 100;
 
 export interface ManagerOptions {
   /** How long a call of a store may take before it counts as down, in ms. Default 2,000. */
   readonly deadline?: Millis | undefined;
   /** How often use is written to the store, in ms. Default 1,000. */
   readonly flushInterval?: Millis | undefined;
+  /** Names of the filters that operators may give to sessions. Default: none. */
+  readonly filters?: readonly string[] | undefined;
   readonly environment?: Environment | undefined;
 }
 
@@ -38,14 +45,31 @@ export function createSessionManager(options: ManagerOptions = {}): SessionManag
   return new LiveManager(options);
 }
 
+interface Found {
+  readonly store: Store;
+  readonly record: SessionRecord;
+  readonly info: SessionInfo;
+}
+
+/** What a guard threw, on its way through the lane. */
+class Prevented {
+  constructor(readonly reason: unknown) {}
+}
+
+const allow: Guard = () => undefined;
+
 class LiveManager implements SessionManager {
   readonly services = new Map<string, LiveService>();
+  readonly filters: ReadonlySet<string>;
   readonly #environment: Environment;
   readonly #options: { readonly deadline: Millis; readonly flushInterval: Millis };
   readonly #stores = new Map<Backend, Store>();
+  /** When all sessions of a group of services were restarted. */
+  readonly #restarts = new Map<string, Millis>();
 
   constructor(options: ManagerOptions) {
     this.#environment = options.environment ?? processEnvironment;
+    this.filters = new Set(options.filters);
     this.#options = {
       deadline: options.deadline ?? DEFAULT_DEADLINE,
       flushInterval: options.flushInterval ?? DEFAULT_FLUSH,
@@ -98,32 +122,75 @@ class LiveManager implements SessionManager {
     return total;
   }
 
-  async end(id: SessionId, actor: Actor, ttl: Millis = 0): Promise<boolean> {
+  async end(id: SessionId, actor: Actor, ttl: Millis = 0, guard: Guard = allow): Promise<boolean> {
     if (!(ttl >= 0))
       throw new SessionError('INVALID_VALUE', `ttl must be a number of ms, at least 0, not ${ttl}`);
     const found = await this.#find(id);
     if (found === undefined) return false;
     const { store, record } = found;
     if (ttl > 0) {
-      const set = await this.#change(store, record, (base) => withKill(base, store.now() + ttl));
+      const until = (base: SessionRecord) => withKill(base, store.now() + ttl);
+      const set = await this.#change(found, until, guard);
       if (set) this.#tell(`${actor.name} ends the session within ${ttl} ms`, record);
       return set;
     }
+    guard(found.info);
     const ended = await store.end([id], 'killed', actor.name, this.#keepEnded(record));
     if (ended.includes(id)) this.#tell(`${actor.name} ended the session`, record);
     return ended.includes(id);
   }
 
-  async alter(id: SessionId, patch: SessionPatch, actor: Actor): Promise<boolean> {
+  async alter(id: SessionId, change: Alteration, actor: Actor, guard: Guard = allow): Promise<boolean> {
+    for (const name of change.filters ?? []) {
+      if (!this.filters.has(name)) throw new SessionError('INVALID_VALUE', `there is no filter "${name}"`);
+    }
+    const parameters = Object.fromEntries(
+      Object.entries(change.parameters ?? {}).filter(([, value]) => value !== undefined),
+    );
     const found = await this.#find(id);
     if (found === undefined) return false;
-    const parameters = Object.fromEntries(
-      Object.entries(patch.parameters ?? {}).filter(([, value]) => value !== undefined),
-    );
-    if (Object.keys(parameters).length === 0) return true;
-    const altered = await this.#change(found.store, found.record, (base) => withParameters(base, parameters));
-    if (altered) this.#tell(`${actor.name} set ${JSON.stringify(parameters)}`, found.record);
+    const wanted: Alteration = { parameters, filters: change.filters };
+    const altered = await this.#change(found, (base, now) => withAlteration(base, wanted, now), guard);
+    if (altered) this.#tell(`${actor.name} set ${JSON.stringify(wanted)}`, found.record);
     return altered;
+  }
+
+  async restart(
+    id: SessionId,
+    actor: Actor,
+    options: RestartOptions = {},
+    guard: Guard = allow,
+  ): Promise<boolean> {
+    const found = await this.#find(id);
+    if (found === undefined) return false;
+    const { reset = false } = options;
+    const restarted = await this.#change(found, (base, now) => withRestart(base, reset, now), guard);
+    if (restarted) this.#tell(`${actor.name} restarted the session`, found.record);
+    return restarted;
+  }
+
+  async restartAll(actor: Actor, { reset = false }: RestartOptions = {}): Promise<void> {
+    for (const service of this.services.values()) {
+      if (service.store !== undefined) this.#restarts.set(service.group, service.store.now());
+    }
+    this.#environment.log({ level: 'notice', message: `${actor.name} restarted all sessions` });
+    if (!reset) return;
+    let after: SessionId | undefined;
+    do {
+      const page = await this.list({ after, limit: RESET_PAGE });
+      const set = page.items.filter(
+        ({ parameters, filters }) => filters !== undefined || Object.keys(parameters).length > 0,
+      );
+      await Promise.all(
+        set.map(({ id }) => this.restart(id, actor, { reset }).catch((error) => this.#kept(id, error))),
+      );
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  #kept(id: SessionId, error: unknown): void {
+    if (!(error instanceof SessionError && error.code === 'CONFLICT')) throw error;
+    this.#environment.log({ level: 'warning', message: 'a session was not reset', session: id, error });
   }
 
   health(): Promise<readonly StoreHealth[]> {
@@ -168,15 +235,13 @@ class LiveManager implements SessionManager {
     return [...this.services.values()].filter((service) => service.store === store);
   }
 
-  async #find(
-    id: SessionId,
-  ): Promise<{ store: Store; record: SessionRecord; info: SessionInfo } | undefined> {
+  async #find(id: SessionId): Promise<Found | undefined> {
     const found = await Promise.all(
       [...this.#stores.values()].map(async (store) => ({ store, record: await store.load(id) })),
     );
     for (const { store, record } of found) {
       if (record === undefined) continue;
-      const info = describe(headOf(record), store);
+      const info = describe(headOf(record), store, this.#restarts);
       return info.alive ? { store, record, info } : undefined;
     }
     return undefined;
@@ -184,16 +249,29 @@ class LiveManager implements SessionManager {
 
   /** An operator's change. False when the session ended meanwhile. */
   async #change(
-    store: Store,
-    base: SessionRecord,
-    apply: (record: SessionRecord) => SessionRecord,
+    { store, record }: Found,
+    apply: (record: SessionRecord, now: Millis) => SessionRecord,
+    guard: Guard,
   ): Promise<boolean> {
     try {
-      await store.lanes.submit({ base, bound: false, closes: false, apply });
+      await store.lanes.submit({
+        base: record,
+        bound: false,
+        closes: false,
+        apply: (base, now) => {
+          try {
+            guard(describe(headOf(base), store, this.#restarts));
+          } catch (reason) {
+            throw new Prevented(reason);
+          }
+          return apply(base, now);
+        },
+      });
       return true;
     } catch (error) {
-      const over = error instanceof SessionError && error.code === 'CONFLICT' && !error.retryable;
-      if (over) return false;
+      if (!(error instanceof SessionError)) throw error;
+      if (error.cause instanceof Prevented) throw error.cause.reason;
+      if (error.code === 'CONFLICT' && !error.retryable) return false;
       throw error;
     }
   }
@@ -216,7 +294,7 @@ class LiveManager implements SessionManager {
           state: state === 'alive' ? ('open' as const) : undefined,
         };
         const page = await store.call('list', (signal) => backend.list(asked, signal));
-        return { next: page.next, items: page.items.map((head) => describe(head, store)) };
+        return { next: page.next, items: page.items.map((head) => describe(head, store, this.#restarts)) };
       }),
     );
     const rows = pages.flatMap(({ items }) => items).sort((a, b) => (a.id < b.id ? -1 : 1));
@@ -255,45 +333,6 @@ class LiveManager implements SessionManager {
       }
     }
   }
-}
-
-function describe(head: Head, store: Store): SessionInfo {
-  const at = store.now();
-  const seenAt = store.seenAt(head);
-  const { idle, endsAt, killAt, ended } = head;
-  const times = { seenAt, idle, endsAt, killAt, ended };
-  const cause = causeOfDeath(times, at);
-  // Member by member: spreads make objects of ten times the size, and a list makes many.
-  return {
-    format: head.format,
-    id: head.id,
-    version: head.version,
-    service: head.service,
-    user: head.user,
-    epoch: head.epoch,
-    secretAt: head.secretAt,
-    startedAt: head.startedAt,
-    authenticatedAt: head.authenticatedAt,
-    seenAt,
-    idle,
-    endsAt,
-    killAt,
-    ended,
-    client: head.client,
-    parameters: head.parameters,
-    filters: head.filters,
-    restartedAt: head.restartedAt,
-    dataVersion: head.dataVersion,
-    extra: head.extra,
-    at,
-    deadFrom: deadFrom(times),
-    alive: cause === undefined,
-    cause,
-  };
-}
-
-function fits(info: SessionInfo, state: 'alive' | 'ended' | 'any'): boolean {
-  return state === 'any' || info.alive === (state === 'alive');
 }
 
 function cannotList(backend: Backend): SessionError {

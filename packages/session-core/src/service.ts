@@ -1,7 +1,8 @@
+import type { Alteration, Altered } from './alterations.js';
 import type { Backend } from './backend.js';
 import type { Millis } from './environment.js';
 import type { SessionId } from './id.js';
-import type { ClientCode, EndCause, LogParameter } from './lists.js';
+import type { ClientCode, EndCause } from './lists.js';
 import type { ClientInfo, Head } from './record.js';
 import type { Session } from './session.js';
 import type { HeaderField, RequestView, Transport } from './transport.js';
@@ -135,6 +136,8 @@ export interface SessionInfo extends Head {
   readonly deadFrom: Millis;
   readonly alive: boolean;
   readonly cause: EndCause | undefined;
+  /** Changes by operators; undefined when there was none. */
+  readonly altered: Altered | undefined;
 }
 
 export interface ManagerQuery {
@@ -152,9 +155,12 @@ export interface Actor {
   readonly name: string;
 }
 
-export interface SessionPatch {
-  /** Named ones are set; `undefined` members and absent ones stay. */
-  readonly parameters?: Readonly<Partial<Record<LogParameter, boolean>>> | undefined;
+/** What is asked of a session right before an operator changes it, on the very record that is changed: it throws to prevent that. */
+export type Guard = (session: SessionInfo) => void;
+
+export interface RestartOptions {
+  /** Drops the log levels and filters that operators have set. */
+  readonly reset?: boolean | undefined;
 }
 
 export interface StoreHealth {
@@ -183,10 +189,29 @@ export interface SessionManager {
   ): Promise<{ readonly items: readonly SessionInfo[]; readonly next: SessionId | undefined }>;
   /** How many un-ended sessions the stores hold (some may have run out). @throws SessionError `BACKEND_*`. */
   count(query?: Pick<ManagerQuery, 'service' | 'user'>): Promise<number>;
-  /** Ends a session (`killed`) now, or `ttl` ms from now. False when there is no living one. @throws SessionError `BACKEND_*`, `CONFLICT`. */
-  end(id: SessionId, actor: Actor, ttl?: Millis): Promise<boolean>;
-  /** Changes what an operator may change. False when there is no living one. @throws SessionError `BACKEND_*`, `CONFLICT`. */
-  alter(id: SessionId, patch: SessionPatch, actor: Actor): Promise<boolean>;
+  /** Names of the filters that sessions can be given. */
+  readonly filters: ReadonlySet<string>;
+  /**
+   * Ends a session (`killed`) now, or `ttl` ms from now. False when there is no living one. The guard of an end at once sees the session as it was read just
+   * before: it ends whatever happens to it meanwhile.
+   * @throws SessionError `BACKEND_*`, `CONFLICT`, and what the guard throws.
+   */
+  end(id: SessionId, actor: Actor, ttl?: Millis, guard?: Guard): Promise<boolean>;
+  /**
+   * Changes what an operator may change. False when there is no living one.
+   * @throws SessionError `INVALID_VALUE` (no such filter), `BACKEND_*`, `CONFLICT`, and what the guard throws.
+   */
+  alter(id: SessionId, change: Alteration, actor: Actor, guard?: Guard): Promise<boolean>;
+  /**
+   * Opens filters and router of a session anew, in every process that serves it. False when there is no living one.
+   * @throws SessionError `BACKEND_*`, `CONFLICT`, and what the guard throws.
+   */
+  restart(id: SessionId, actor: Actor, options?: RestartOptions, guard?: Guard): Promise<boolean>;
+  /**
+   * The same for all sessions of the services of this process, by one mark per service; with `reset` also what operators have set of each is dropped.
+   * @throws SessionError `BACKEND_*`; a session that others keep changing is left as it is.
+   */
+  restartAll(actor: Actor, options?: RestartOptions): Promise<void>;
   /** The state of every store, asked now. */
   health(): Promise<readonly StoreHealth[]>;
   /** Writes what is collected (touches) now. */
