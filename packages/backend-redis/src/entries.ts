@@ -43,9 +43,24 @@ export function addEntries(
     .map((key) => store.scripts.add.command([key], [member, '0', until]));
 }
 
-/** When the sweep has to look at a session. */
+/** When the sweep has to look at a session; what is known to be due earlier stays so. */
 export function dueEntry(store: RedisStore, id: SessionId, due: Millis, until: Millis): ScriptCommand {
-  return store.scripts.add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`]);
+  return store.scripts.add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`, 'LT']);
+}
+
+/**
+ * Adds index entries, then runs the script that writes the records, in this order and in one round trip: a process that is killed between them leaves entries without their
+ * sessions, which lists drop, and never sessions that no list finds. Answers what the script does.
+ */
+export async function indexed(
+  store: RedisStore,
+  what: string,
+  entries: readonly ScriptCommand[],
+  script: ScriptCommand,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const answers = await store.sendAll(what, [...entries, script], signal);
+  return answers.at(-1);
 }
 
 /** Takes a session out of these indexes, whenever it was added. */

@@ -37,8 +37,9 @@ export class Keys {
     return service === undefined ? `${this.#prefix}${kind}` : `${this.#prefix}${kind}:service:${service}`;
   }
 
-  /** Every index that a session of this service and user stands in. */
+  /** Every index that a session of this service and user stands in. Without a service it is damaged: nobody can say whose it is. */
   indexes(service: string, user: string | undefined, ended: boolean): string[] {
+    if (service === '') return [this.index({}, ended)];
     const keys = [this.index({}, ended), this.index({ service }, ended)];
     if (user !== undefined) keys.push(this.index({ user }, ended));
     return keys;

@@ -8,8 +8,8 @@ import {
   stopAt,
   type Touch,
 } from '@sessionkit/session-core';
-import { packEnded, packHead, unpack } from './codec.js';
-import { addEntries, dropEntries, dueEntry } from './entries.js';
+import { packEnded, packHead, type ReadMembers, unpack } from './codec.js';
+import { addEntries, dropEntries, dueEntry, indexed } from './entries.js';
 import { KEPT_LATE } from './scripts.js';
 import type { RedisStore } from './store.js';
 
@@ -19,7 +19,15 @@ type SaveAnswer = readonly [
   service: string,
   user: string,
 ];
-type EndAnswer = readonly [place: number, service: string, user: string, stop: string];
+/** What a script found in place of what it was told: another service or user, which may have changed meanwhile. */
+interface Standing {
+  readonly id: SessionId;
+  readonly service: string;
+  readonly user: string;
+  /** The end that no use can move; 0 when it is not known. */
+  readonly stop: Millis;
+}
+type EndAnswer = readonly [place: number, outcome: 'ended' | 'moved', service: string, user: string];
 
 export async function load(
   store: RedisStore,
@@ -51,12 +59,8 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
       ...addEntries(store, record, record.startedAt),
       dueEntry(store, record.id, deadFrom(record), stopAt(record)),
     ];
-    const answers = await store.sendAll(
-      'save',
-      [...entries, command(store, record, head, latest, true)],
-      signal,
-    );
-    return decided(record.id, answers.at(-1) as SaveAnswer);
+    const script = command(store, record, head, latest, true);
+    return decided(record.id, (await indexed(store, 'save', entries, script, signal)) as SaveAnswer);
   }
   const answer = (await store.send(
     'save',
@@ -68,12 +72,8 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
   const entries = addEntries(store, record, Math.ceil(await store.time(signal)), {
     except: store.keys.indexes(service, user || undefined, false),
   });
-  const answers = await store.sendAll(
-    'save',
-    [...entries, command(store, record, head, latest, true)],
-    signal,
-  );
-  return settle(store, record, answers.at(-1) as SaveAnswer, signal);
+  const script = command(store, record, head, latest, true);
+  return settle(store, record, (await indexed(store, 'save', entries, script, signal)) as SaveAnswer, signal);
 }
 
 /** What a save leaves to be done in the indexes, which seldom is anything: the session is due earlier, or its user is another. */
@@ -110,14 +110,14 @@ function decided(id: SessionId, [outcome]: SaveAnswer): boolean {
   return outcome === 'yes';
 }
 
-function command(store: RedisStore, record: SessionRecord, head: string, latest: string, indexed: boolean) {
+function command(store: RedisStore, record: SessionRecord, head: string, latest: string, inIndexes: boolean) {
   return store.scripts.save.command(
     [store.keys.record(record.id)],
     [
       latest,
       `${record.version}`,
       record.writes.at(-1) ?? '',
-      indexed ? '1' : '0',
+      inIndexes ? '1' : '0',
       head,
       `${record.seenAt}`,
       record.killAt === undefined ? '' : `${record.killAt}`,
@@ -162,36 +162,69 @@ export async function touch(
   return places.map((place) => (batch[place - 1] as Touch).id);
 }
 
-/** One script; then the indexes of those that it ended. */
+/**
+ * Two round trips: whose the sessions are; then their entries among the ended ones and, behind those, one script that ends them. It leaves alone a session whose user changed
+ * between the two, which is then tried again.
+ */
 export async function end(
   store: RedisStore,
   ids: readonly SessionId[],
-  { keepUntil, ...how }: Ending,
+  ending: Ending,
   signal: AbortSignal,
 ): Promise<SessionId[]> {
   store.check(signal);
-  if (ids.length === 0) return [];
+  const found = await store.members(ids, false, signal);
+  const ended: SessionId[] = [];
+  let left = ids.flatMap((id, at) => standing(id, found[at] as ReadMembers | SessionError) ?? []);
+  while (left.length > 0) {
+    const moved: Standing[] = [];
+    for (const [place, outcome, service, user] of await endThose(store, left, ending, signal)) {
+      const one = left[place - 1] as Standing;
+      if (outcome === 'ended') ended.push(one.id);
+      else moved.push({ ...one, service, user });
+    }
+    left = moved;
+  }
+  return ended;
+}
+
+/** Undefined for what is not there, has ended or is no session at all. One that is damaged can be ended, but nobody can say whose it is. */
+function standing(id: SessionId, members: ReadMembers | SessionError): Standing | undefined {
+  if (members instanceof SessionError) return undefined;
+  const [head = null, , , ended = null] = members;
+  if (head === null || ended !== null) return undefined;
+  const record = unpack(id, members);
+  if (record === undefined || record instanceof SessionError) return { id, service: '', user: '', stop: 0 };
+  return { id, service: record.service, user: record.user ?? '', stop: stopAt(record) };
+}
+
+async function endThose(
+  store: RedisStore,
+  sessions: readonly Standing[],
+  { keepUntil, ...how }: Ending,
+  signal: AbortSignal,
+): Promise<readonly EndAnswer[]> {
   const latest = await store.latest(signal);
+  const now = Math.ceil(await store.time(signal));
   const goes: Millis = keepUntil + KEPT_LATE;
-  const script = store.scripts.end.command(
-    ids.map((id) => store.keys.record(id)),
-    [latest, packEnded(how, keepUntil), how.cause, `${goes}`, ...ids],
-  );
-  const done = (await store.send('end', script, signal)) as EndAnswer[];
-  const commands = done.flatMap(([place, service, user, stop]) => {
-    const id = ids[place - 1] as SessionId;
+  const entries = sessions.flatMap(({ id, service, user, stop }) => {
     const session = { id, service, user: user || undefined, endsAt: keepUntil, killAt: undefined };
-    const longer = Number(stop) < keepUntil ? store.keys.indexes(service, session.user, false) : [];
+    const longer = stop < keepUntil ? store.keys.indexes(service, session.user, false) : [];
     return [
-      ...addEntries(store, session, how.at, { ended: true }),
+      ...addEntries(store, session, now, { ended: true }),
       ...longer.map((key) => store.scripts.add.command([key], ['', '0', `${goes}`])),
       dueEntry(store, id, keepUntil, keepUntil),
     ];
   });
-  // They have ended: what is left undone here is put right by the sweep.
-  if (commands.length > 0)
-    await store
-      .sendAll('end', commands, signal)
-      .catch((error) => store.left('the indexes of ended sessions', error));
-  return done.map(([place]) => ids[place - 1] as SessionId);
+  const script = store.scripts.end.command(
+    sessions.map(({ id }) => store.keys.record(id)),
+    [
+      latest,
+      packEnded(how, keepUntil),
+      how.cause,
+      `${goes}`,
+      ...sessions.flatMap(({ id, service, user }) => [id, service, user]),
+    ],
+  );
+  return (await indexed(store, 'end', entries, script, signal)) as EndAnswer[];
 }

@@ -104,22 +104,27 @@ export function makeScripts(names: MemberNames, keys: Keys) {
       return missed`),
 
     /**
-     * Keys: records. Arguments: latest time, the ended member, cause, when the key goes, then the id of each. Answers the place, service, user and fixed end of each that
-     * was ended.
+     * Keys: records. Arguments: latest time, the ended member, cause, when the key goes, then id, service and user of each, as the indexes have it. Answers of each that had not
+     * ended its place, `ended` or, when it is left alone because it is another's by now, `moved`, and its service and user.
      */
     end: new Script(`${IN_TIME}
       local done = {}
       for at, key in ipairs(KEYS) do
-        local old = redis.pcall('HMGET', key, ${head}, ${ended}, ${stop})
+        local old = redis.pcall('HMGET', key, ${head}, ${ended})
         if not old.err and old[1] and not old[2] then
-          redis.call('HSET', key, ${ended}, ARGV[2], ${data}, '{}')
-          redis.call('PEXPIREAT', key, ARGV[4])
           local good, was = pcall(cjson.decode, old[1])
           if not good or type(was) ~= 'table' then was = {} end
-          local user = was[5]
+          local service, user = was[4], was[5]
+          if type(service) ~= 'string' then service = '' end
           if type(user) ~= 'string' then user = '' end
-          done[#done + 1] = {at, was[4] or '', user, old[3] or '0'}
-          redis.call('PUBLISH', ${channel}, cjson.encode({ARGV[4 + at], number(tonumber(was[2]) or 0), 'ended', ARGV[3]}))
+          if good and (service ~= ARGV[3 * at + 3] or user ~= ARGV[3 * at + 4]) then
+            done[#done + 1] = {at, 'moved', service, user}
+          else
+            redis.call('HSET', key, ${ended}, ARGV[2], ${data}, '{}')
+            redis.call('PEXPIREAT', key, ARGV[4])
+            done[#done + 1] = {at, 'ended', service, user}
+            redis.call('PUBLISH', ${channel}, cjson.encode({ARGV[3 * at + 2], number(tonumber(was[2]) or 0), 'ended', ARGV[3]}))
+          end
         end
       end
       return done`),
@@ -155,9 +160,10 @@ export function makeScripts(names: MemberNames, keys: Keys) {
       end
       return answers`),
 
-    /** Key: a sorted set. Arguments: member or '', score, until when the set is of use. */
+    /** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
     add: new Script(`
-      if ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
+      if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2], ARGV[1])
+      elseif ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
       local left = redis.call('PTTL', KEYS[1])
       local time = redis.call('TIME')
       local wanted = tonumber(ARGV[3]) - time[1] * 1000

@@ -67,7 +67,8 @@ async function step(
       service === undefined
         ? [keys.index({}, false), keys.index({}, true)]
         : allIndexes(store, service, user);
-    commands.push(['ZREM', keys.due, id], ...dropEntries(id, indexes));
+    // What is due is met again until all else is done.
+    commands.push(...dropEntries(id, indexes), ['ZREM', keys.due, id]);
     if (outcome === 'gone') swept.push(id);
   }
   await store.sendAll('sweep', commands, signal);

@@ -78,7 +78,7 @@ it('each verb costs the commands that it should, counted in the server', { timeo
       '3 evalsha + zremrangebylex',
     ],
     'touch of 500': [() => backend.touch(touches, signal), 'evalsha'],
-    'end of 1': [() => backend.end([ids[9] ?? first.id], how, signal), '5 evalsha'],
+    'end of 1': [() => backend.end([ids[9] ?? first.id], how, signal), 'hmget + 5 evalsha'],
     'end of 100, dead already': [
       () =>
         backend.end(

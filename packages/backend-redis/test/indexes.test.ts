@@ -155,3 +155,32 @@ it('a place that is claimed again while another claim is being decided is not gi
   );
   expect(await between.claim({ ...claim, id: late, at }, signal)).toEqual([late]);
 });
+
+it('a session whose user changes while it is being ended is ended under the new one, and listed so', async () => {
+  const { client, environment } = own();
+  const { prefix, backend } = fresh();
+  const record = make({ user: 'ann' });
+  await backend.save(record, signal);
+  let logins = 0;
+  const between = redis(
+    {
+      options: client.options,
+      duplicate: (override) => client.duplicate(override),
+      call: (name, args) => client.call(name, args),
+      pipeline: (commands) => ({
+        async exec() {
+          if (logins++ === 0)
+            await backend.save(nextRecord(environment, record, { user: 'bob', epoch: 1 }), signal);
+          return client.pipeline(commands).exec();
+        },
+      }),
+    },
+    { prefix },
+  );
+  const now = environment.now();
+  const how = { at: now, cause: 'killed', by: undefined, keepUntil: now + 60_000 } as const;
+  expect(await between.end([record.id], how, signal)).toEqual([record.id]);
+  expect(logins).toBe(2);
+  for (const [user, ids] of Object.entries({ ann: [], bob: [record.id] }))
+    expect(await idsOf(backend, { user, state: 'ended' })).toEqual(ids);
+});
