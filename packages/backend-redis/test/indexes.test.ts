@@ -160,6 +160,7 @@ it('a session whose user changes while it is being ended is ended under the new 
   const { client, environment } = own();
   const { prefix, backend } = fresh();
   const record = make({ user: 'ann' });
+  await backend.now(signal);
   await backend.save(record, signal);
   let logins = 0;
   const between = redis(
