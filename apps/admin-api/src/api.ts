@@ -1,17 +1,29 @@
-import { type Environment, processEnvironment, type SessionManager } from '@sessionkit/session-core';
+import {
+  type Environment,
+  processEnvironment,
+  SessionError,
+  type SessionManager,
+} from '@sessionkit/session-core';
 import { type AccessEntry, maskedPath, outcomeOf } from './access.js';
 import { createApp, type Exchange } from './app.js';
-import { createAuthenticator } from './auth.js';
+import { type Authenticator, createAuthenticator } from './auth.js';
+import { checkBasePath, pathBelow } from './base-path.js';
 import { createReadiness } from './health.js';
-import { routingPath } from './request.js';
+import { type Authenticate, createOwnAuthenticator } from './own-auth.js';
+import type { Peer } from './peer.js';
 import { withCommonHeaders } from './respond.js';
+import { ROUTES } from './routes.js';
 import type { Users } from './users.js';
 
 export interface AdminApiOptions {
   /** What is operated. */
   readonly manager: SessionManager;
-  /** Who may. */
-  readonly users: Users;
+  /** Who may: the users of a file, by HTTP Basic. */
+  readonly users?: Users | undefined;
+  /** In place of `users`: the embedding application says who it is. */
+  readonly authenticate?: Authenticate | undefined;
+  /** Path under which the application has mounted the API, such as `/ops/sessions`. Default: the root. */
+  readonly basePath?: string | undefined;
   /** Names, without a port, that may stand in `Host` besides those of loopback and of the listener. */
   readonly hosts?: readonly string[] | undefined;
   /** Told of each request but those for `/healthz` and `/readyz`. */
@@ -24,15 +36,6 @@ export interface AdminApiOptions {
   readonly environment?: Environment | undefined;
 }
 
-/** Where a request comes from, as its server knows. */
-export interface Peer {
-  readonly remoteAddress?: string | undefined;
-  /** Names and addresses of the listener that it came to. */
-  readonly hosts?: readonly string[] | undefined;
-  /** Cuts the connection; called when an answer under way cannot be finished. Without it the body of the answer is errored. */
-  readonly cut?: (() => void) | undefined;
-}
-
 export interface AdminApi {
   /** Answers a request. Never rejects. */
   fetch(request: Request, peer?: Peer): Promise<Response>;
@@ -42,16 +45,25 @@ const UNLOGGED = new Set(['/healthz', '/readyz']);
 /** With another one these paths ask for credentials like any other. */
 const UNLOGGED_METHODS = new Set(['GET', 'HEAD']);
 
-/** The admin API as a function from request to answer: for {@link serveAdmin}, or for any server that speaks `fetch`. */
+/**
+ * The admin API as a function from request to answer: for {@link serveAdmin}, or for any server that speaks `fetch`.
+ *
+ * @throws SessionError `CONFIG_INVALID`: not exactly one of `users` and `authenticate`, or a wrong `basePath`.
+ */
 export function createAdminApi(options: AdminApiOptions): AdminApi {
-  const { manager, users, environment = processEnvironment } = options;
-  const authenticator = createAuthenticator(users, environment);
+  const { manager, environment = processEnvironment } = options;
+  const authenticator = authenticatorOf(options, environment);
+  const basePath = checkBasePath(
+    options.basePath ?? '',
+    ROUTES.map(({ path }) => path),
+  );
   const app = createApp({
     manager,
     environment,
     authenticator,
     readiness: createReadiness(manager, options.health, environment),
     hosts: options.hosts ?? [],
+    basePath,
     basicSeesActivity: options.basicSeesActivity ?? false,
   });
 
@@ -59,12 +71,10 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
     async fetch(request, peer = {}) {
       const at = environment.now();
       const exchange: Exchange = {
-        address: peer.remoteAddress,
-        ownHosts: peer.hosts ?? [],
-        cut: peer.cut,
+        peer,
         user: undefined,
         action: 'unknown',
-        target: maskedPath(routingPath(request)),
+        target: maskedPath(pathBelow(request, basePath)),
         input: undefined,
       };
       const response = await app.fetch(request, exchange);
@@ -91,4 +101,13 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       return withCommonHeaders(response, now);
     },
   };
+}
+
+function authenticatorOf({ users, authenticate }: AdminApiOptions, environment: Environment): Authenticator {
+  if (users !== undefined && authenticate === undefined) return createAuthenticator(users, environment);
+  if (users === undefined && authenticate !== undefined) return createOwnAuthenticator(authenticate);
+  throw new SessionError(
+    'CONFIG_INVALID',
+    'createAdminApi: say who may, by `users: createUsers({ file })` or by `authenticate`, and not by both',
+  );
 }

@@ -1,24 +1,22 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { type Environment, SessionError, type SessionManager } from '@sessionkit/session-core';
 import { filledPath } from './access.js';
-import { type Authenticator, denied } from './auth.js';
+import type { Authenticator, Operator } from './auth.js';
+import { linkBase, pathBelow, withoutVersion } from './base-path.js';
 import { Links } from './documents.js';
 import { AdminError, notFound, toAdminError } from './errors.js';
 import { checkHost, checkSite, hostName, hostOf } from './guard.js';
-import { isPretty, queryOf, readJson, routingPath } from './request.js';
+import type { Peer } from './peer.js';
+import { isPretty, queryOf, readJson } from './request.js';
 import { answerResponse, errorResponse } from './respond.js';
 import type { CheckedInput, Route } from './route.js';
 import { ROUTES } from './routes.js';
 import { errorsDocument, statusDocument } from './schemas.js';
-import type { User } from './users.js';
 
 /** What a request gathers on its way through the app. */
 export interface Exchange {
-  readonly address: string | undefined;
-  /** Names of the listener, allowed in `Host` besides the configured ones. */
-  readonly ownHosts: readonly string[];
-  readonly cut: (() => void) | undefined;
-  user: User | undefined;
+  readonly peer: Peer;
+  user: Operator | undefined;
   action: string;
   target: string;
   input: CheckedInput | undefined;
@@ -30,6 +28,8 @@ interface AppOptions {
   readonly authenticator: Authenticator;
   readonly readiness: () => Promise<readonly string[]>;
   readonly hosts: readonly string[];
+  /** As `checkBasePath` answers it. */
+  readonly basePath: string;
   readonly basicSeesActivity: boolean;
 }
 
@@ -38,7 +38,9 @@ type App = OpenAPIHono<{ Bindings: Exchange }>;
 /** The routes behind their guards. It is what an OpenAPI document is generated from, too. */
 export function createApp(options: AppOptions): App {
   const { environment, authenticator } = options;
-  const app: App = new OpenAPIHono<{ Bindings: Exchange }>({ getPath: routingPath });
+  const app: App = new OpenAPIHono<{ Bindings: Exchange }>({
+    getPath: (request) => pathBelow(request, options.basePath),
+  });
 
   app.onError((error, c) => {
     const known = toAdminError(error);
@@ -58,25 +60,32 @@ export function createApp(options: AppOptions): App {
   const hosts = new Set(options.hosts.map(hostName));
   app.use(async (c, next) => {
     const host = hostOf(c.req.raw);
-    checkHost(host, hosts, c.env.ownHosts);
+    checkHost(host, hosts, c.env.peer.hosts ?? []);
     checkSite(c.req.raw, host);
-    c.env.user = await authenticator.check(c.req.raw, c.env.address ?? '');
+    c.env.user = await authenticator.check(c.req.raw, c.env.peer);
     await next();
   });
 
-  for (const route of ROUTES) addRoute(app, route, options);
+  for (const route of ROUTES) {
+    app.openAPIRegistry.registerPath(describe(route));
+    addRoute(app, route, route.path, options);
+    // The version may be left out, where the draft form has no route of its own.
+    const bare = withoutVersion(route.path);
+    const own = ROUTES.some(({ method, path }) => method === route.method && path === bare);
+    if (!own) addRoute(app, route, bare, options);
+  }
   return app;
 }
 
-function addRoute(app: App, route: Route, options: AppOptions): void {
-  app.openAPIRegistry.registerPath(describe(route));
-  const path = route.path.replace(/\{(\w+)\}/g, ':$1');
-  app.on(route.method.toUpperCase(), path, async (c) => {
+/** @param path of the route, or the same without a version */
+function addRoute(app: App, route: Route, path: string, options: AppOptions): void {
+  app.on(route.method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (c) => {
     const exchange = c.env;
     exchange.action = route.action;
-    exchange.target = route.path;
+    exchange.target = path;
     const { user } = exchange;
-    if (user === undefined || (route.role === 'admin' && user.account !== 'admin')) throw denied(c.req.raw);
+    if (user === undefined || (route.role === 'admin' && user.account !== 'admin'))
+      throw options.authenticator.denied(c.req.raw);
 
     const query = queryOf(c.req.url);
     const body = route.body === undefined ? undefined : await readJson(c.req.raw);
@@ -84,17 +93,19 @@ function addRoute(app: App, route: Route, options: AppOptions): void {
       manager: options.manager,
       environment: options.environment,
       user,
-      links: new Links(`${new URL(c.req.url).protocol}//${hostOf(c.req.raw)}/v1`),
+      links: new Links(
+        `${new URL(c.req.url).protocol}//${hostOf(c.req.raw)}${linkBase(options.basePath, path)}`,
+      ),
       activity: user.account === 'admin' || options.basicSeesActivity,
     };
     const answer = await route.run({ params: c.req.param(), query, body }, call, (input) => {
       exchange.input = input;
-      exchange.target = filledPath(route.path, input.params);
+      exchange.target = filledPath(path, input.params);
     });
     return answerResponse(answer, isPretty(query), (error) => {
       options.environment.log({ level: 'error', message: `admin API: ${route.action} was cut`, error });
-      exchange.cut?.();
-      return exchange.cut !== undefined;
+      exchange.peer.cut?.();
+      return exchange.peer.cut !== undefined;
     });
   });
 }

@@ -2,21 +2,27 @@ import { createHmac } from 'node:crypto';
 import type { Environment, Millis } from '@sessionkit/session-core';
 import { AttemptLimit } from './attempts.js';
 import { AdminError } from './errors.js';
+import type { Peer } from './peer.js';
 import { isPassword, isUserName, type User, type Users } from './users.js';
 
 const REMEMBERED: Millis = 300_000;
 const REMEMBERED_MAX = 1_000;
 const HASHES_AT_A_TIME = 2;
 
+/** What the API needs to know of a user. */
+export type Operator = Pick<User, 'name' | 'account'>;
+
 /** Who a request comes from. */
 export interface Authenticator {
   /**
-   * The user of Basic credentials (RFC 7617).
+   * The user of Basic credentials (RFC 7617), or whoever the embedding application says it is.
    * @throws AdminError 401 (none or wrong ones), 429 (too many failures, or too many passwords being checked), 503 (the users file cannot be read).
    */
-  check(request: Request, address: string): Promise<User>;
+  check(request: Request, peer: Peer): Promise<Operator>;
   /** Name of an existing user that the credentials claim to be, whether they are right or not. For the access log: what is no user's name may be a password. */
   claimed(request: Request): Promise<string | undefined>;
+  /** The answer to a request whose user may not do this. */
+  denied(request: Request): AdminError;
 }
 
 interface Credentials {
@@ -91,7 +97,7 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
   }
 
   return {
-    async check(request, address) {
+    async check(request, { remoteAddress: address = '' }) {
       const credentials = parse(request);
       if (credentials === undefined) throw denied(request);
       let user: User | undefined;
@@ -116,11 +122,13 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
         return undefined;
       }
     },
+
+    denied,
   };
 }
 
 /** 401. A script in a page (`X-Requested-With`) shows its own login form: without the challenge the browser opens none. */
-export function denied(request: Request): AdminError {
+function denied(request: Request): AdminError {
   const scripted = request.headers.get('x-requested-with')?.toLowerCase() === 'xmlhttprequest';
   return new AdminError(
     401,

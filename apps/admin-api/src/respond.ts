@@ -21,8 +21,9 @@ export function answerResponse(
   const { status } = answer;
   if ('document' in answer)
     return new Response(render(answer.document, pretty), { status, headers: JSON_TYPE });
-  if (!('pages' in answer)) return new Response(null, { status });
-  const body = toBody(renderPages(answer.pages, answer.self, pretty), onStreamError);
+  if (!('pages' in answer || 'pieces' in answer)) return new Response(null, { status });
+  const pieces = 'pieces' in answer ? answer.pieces(pretty) : renderPages(answer.pages, answer.self, pretty);
+  const body = toBody(pieces, onStreamError);
   return new Response(body, { status, headers: JSON_TYPE });
 }
 

@@ -1,14 +1,15 @@
 import type { z } from '@hono/zod-openapi';
 import type { Environment, SessionManager } from '@sessionkit/session-core';
+import type { Operator } from './auth.js';
 import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
-import type { Account, User } from './users.js';
+import type { Account } from './users.js';
 
 /** What a handler is given besides the checked input. */
 export interface Call {
   readonly manager: SessionManager;
   readonly environment: Environment;
-  readonly user: User;
+  readonly user: Operator;
   readonly links: Links;
   /** Whether the user may see what clients told of themselves, and what they did. */
   readonly activity: boolean;
@@ -18,6 +19,8 @@ export type Answer =
   /** Empty. */
   | { readonly status: 200 | 204 }
   | { readonly status: 200; readonly document: unknown }
+  /** JSON that is made while it is sent, indented or not. */
+  | { readonly status: 200; readonly pieces: (pretty: boolean) => AsyncGenerator<string, void, void> }
   /** A collection that is fetched while it is sent. */
   | { readonly status: 200; readonly pages: AsyncIterable<readonly unknown[]>; readonly self: string };
 

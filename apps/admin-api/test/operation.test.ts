@@ -201,6 +201,7 @@ describe('the table of routes', () => {
       authenticator: createAuthenticator(users, environment),
       readiness: async () => [],
       hosts: [],
+      basePath: '',
       basicSeesActivity: false,
     });
     const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'admin', version: '1' } });
