@@ -1,5 +1,6 @@
 export * from './backend-suite.js';
 export * from './environment.js';
+export * from './proxy.js';
 export * from './records.js';
 export * from './report.js';
 export * from './store-harness.js';
