@@ -5,11 +5,14 @@ import { build } from 'esbuild';
 
 let programs = 0;
 
-/**
- * Starts a TypeScript file of a test as a process of its own, with the sources of the packages. It talks by `process.send`; an argument is one
- * string. Killed when this process ends.
- */
-export async function startProgram(entry: string, args: readonly string[] = []): Promise<ChildProcess> {
+/** A TypeScript file of a test, made ready to be started again and again. */
+export interface Program {
+  start(args?: readonly string[]): ChildProcess;
+  remove(): Promise<void>;
+}
+
+/** Bundles a TypeScript file of a test with the sources of the packages. */
+export async function buildProgram(entry: string): Promise<Program> {
   // Beside the entry, so that packages are found from there.
   const folder = join(dirname(entry), 'node_modules', '.programs');
   await mkdir(folder, { recursive: true });
@@ -25,13 +28,26 @@ export async function startProgram(entry: string, args: readonly string[] = []):
     external: ['esbuild', 'ioredis', 'redis', 'pg'],
     logLevel: 'error',
   });
-  const child = fork(outfile, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  const end = () => child.kill('SIGKILL');
-  process.once('exit', end);
-  child.once('exit', () => {
-    process.off('exit', end);
-    void rm(outfile, { force: true });
-  });
+  return {
+    start(args = []) {
+      const child = fork(outfile, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const end = () => child.kill('SIGKILL');
+      process.once('exit', end);
+      child.once('exit', () => process.off('exit', end));
+      return child;
+    },
+    remove: () => rm(outfile, { force: true }),
+  };
+}
+
+/**
+ * Starts a TypeScript file of a test as a process of its own, with the sources of the packages. It talks by `process.send`; an argument is one
+ * string. Killed when this process ends.
+ */
+export async function startProgram(entry: string, args: readonly string[] = []): Promise<ChildProcess> {
+  const program = await buildProgram(entry);
+  const child = program.start(args);
+  child.once('exit', () => void program.remove());
   return child;
 }
 

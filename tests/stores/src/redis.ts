@@ -1,5 +1,11 @@
 import { connect } from 'node:net';
-import { find, freePort, Server, throwawayFolder } from './launch.js';
+import { find, freePort, type Program, Server, throwawayFolder } from './launch.js';
+
+export const REDIS_SERVER: Program = {
+  name: 'redis-server',
+  debian: 'redis-server',
+  variable: 'REDIS_URL',
+};
 
 export interface RedisServer {
   /** `redis://127.0.0.1:PORT` */
@@ -20,7 +26,7 @@ export async function startRedis(
   const given = process.env.REDIS_URL;
   if (given !== undefined && options.args === undefined && options.durable === undefined)
     return at(given, undefined);
-  const command = await find({ name: 'redis-server', debian: 'redis-server', variable: 'REDIS_URL' });
+  const command = await find(REDIS_SERVER);
   const port = await freePort();
   const folder = await throwawayFolder('redis');
   const url = `redis://127.0.0.1:${port}`;
@@ -37,7 +43,7 @@ export async function startRedis(
     ...kept,
     ...(options.args ?? []),
   ];
-  const ready = async () => (await ask(url, ['PING'])).startsWith('+PONG');
+  const ready = async () => (await askRedis(url, ['PING'])).startsWith('+PONG');
   const server = new Server({ command, args, folder, ready });
   await server.start();
   return at(url, server);
@@ -47,9 +53,9 @@ function at(url: string, server: Server | undefined): RedisServer {
   return {
     url,
     server,
-    ask: (...command) => ask(url, command),
+    ask: (...command) => askRedis(url, command),
     async calls() {
-      const text = await ask(url, ['INFO', 'commandstats']);
+      const text = await askRedis(url, ['INFO', 'commandstats']);
       const found = text.matchAll(/^cmdstat_([^:\r\n]+):calls=(\d+)/gm);
       return Object.fromEntries([...found].map(([, name = '', calls]) => [name, Number(calls)]));
     },
@@ -59,8 +65,12 @@ function at(url: string, server: Server | undefined): RedisServer {
   };
 }
 
-/** One command in the protocol's own words, so that no client stands between a test and the server. */
-function ask(url: string, command: readonly string[]): Promise<string> {
+/** One command in the protocol's own words, so that no client stands between a test and the server; answers the raw reply as text. */
+export function askRedis(
+  url: string,
+  command: readonly string[],
+  options: { sentinel?: boolean | undefined } = {},
+): Promise<string> {
   const { hostname, port, username, password } = new URL(url);
   const login =
     password === '' ? [] : [['AUTH', ...(username === '' ? [] : [username]), decodeURIComponent(password)]];
@@ -72,10 +82,15 @@ function ask(url: string, command: readonly string[]): Promise<string> {
     socket.on('data', (chunk) => {
       text += chunk.toString();
     });
-    socket.on('end', () =>
-      resolve(login.length === 0 ? bare(text) : bare(text.slice(text.indexOf('\r\n') + 2))),
-    );
-    socket.write([...login, command, ['QUIT']].map(encoded).join(''));
+    // Sentinel knows no QUIT; it answers what it was asked before it closes a connection that has ended.
+    const last = options.sentinel ? [] : [['QUIT']];
+    socket.on('end', () => {
+      const reply = login.length === 0 ? text : text.slice(text.indexOf('\r\n') + 2);
+      resolve(options.sentinel ? reply : bare(reply));
+    });
+    const words = [...login, command, ...last].map(encoded).join('');
+    if (options.sentinel) socket.end(words);
+    else socket.write(words);
   });
 }
 

@@ -1,0 +1,59 @@
+import { expect, it, vi } from 'vitest';
+import { startRedisCluster } from '../src/redis-cluster.js';
+import { startRedisSentinel } from '../src/redis-sentinel.js';
+
+const START = 120_000;
+
+it('starts a Redis Cluster whose master is replaced when it is killed, and comes back as a replica', {
+  timeout: START,
+}, async () => {
+  const cluster = await startRedisCluster();
+  try {
+    expect(await cluster.masters()).toHaveLength(3);
+    expect(await cluster.askFor('a', 'SET', 'a', '1')).toBe('+OK\r\n');
+    await cluster.askFor('a', 'SET', 'a', '2');
+    expect(await cluster.connections()).toBe(0);
+    const { master, replica } = await cluster.killMaster('a');
+    await expect(master.ask('PING')).rejects.toThrow('ECONNREFUSED');
+    await vi.waitFor(async () => expect(await replica?.ask('GET', 'a')).toBe('$1\r\n2\r\n'), 15_000);
+    await cluster.restart();
+    expect(await cluster.masters()).toContain(replica);
+    expect(await cluster.masters()).not.toContain(master);
+  } finally {
+    await cluster.stop();
+  }
+});
+
+it('starts all servers of a killed Cluster again with what they had acknowledged', {
+  timeout: START,
+}, async () => {
+  const cluster = await startRedisCluster({ durable: true });
+  try {
+    await cluster.askFor('a', 'SET', 'a', 'kept');
+    await cluster.kill();
+    await cluster.restart();
+    expect(await cluster.askFor('a', 'GET', 'a')).toBe('$4\r\nkept\r\n');
+  } finally {
+    await cluster.stop();
+  }
+});
+
+it('starts a Redis with Sentinel whose master is replaced when it is killed, and comes back as a replica', {
+  timeout: START,
+}, async () => {
+  const sentinel = await startRedisSentinel({ durable: true });
+  try {
+    const master = await sentinel.master();
+    expect(await master.ask('SET', 'a', '1')).toBe('+OK\r\n');
+    expect(await sentinel.connections()).toBe(0);
+    expect(await sentinel.killMaster()).toBe(master);
+    await vi.waitFor(async () => expect(await sentinel.master()).not.toBe(master), 15_000);
+    await sentinel.restart();
+    expect(await sentinel.master()).not.toBe(master);
+    await sentinel.kill();
+    await sentinel.restart();
+    expect(await (await sentinel.master()).ask('GET', 'a')).toBe('$1\r\n1\r\n');
+  } finally {
+    await sentinel.stop();
+  }
+});
