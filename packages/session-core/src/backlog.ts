@@ -10,6 +10,8 @@ export interface Owed {
   readonly cause: EndCause;
   readonly by: string | undefined;
   readonly keepEnded: Millis;
+  /** Asked for until then, or until the store has ended it: it may not have been stored yet. Left out: until the store has answered. */
+  readonly until?: Millis | undefined;
 }
 
 const CHUNK = 500;
@@ -82,7 +84,7 @@ export class Backlog {
   async #payEndings(): Promise<void> {
     const groups = new Map<string, { owed: Owed; ids: SessionId[] }>();
     for (const [id, owed] of this.#endings) {
-      const key = JSON.stringify([owed.cause, owed.by, owed.keepEnded]);
+      const key = JSON.stringify([owed.cause, owed.by, owed.keepEnded, owed.until]);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { owed, ids: [id] });
       else group.ids.push(id);
@@ -91,8 +93,9 @@ export class Backlog {
       for (let i = 0; i < ids.length; i += CHUNK) {
         const chunk = ids.slice(i, i + CHUNK);
         try {
-          await this.#store.end(chunk, owed.cause, owed.by, owed.keepEnded);
-          for (const id of chunk) this.#endings.delete(id);
+          const ended = await this.#store.end(chunk, owed.cause, owed.by, owed.keepEnded);
+          const over = this.#store.now() >= (owed.until ?? 0);
+          for (const id of over ? chunk : ended) this.#endings.delete(id);
         } catch (error) {
           if (isGone(error)) return;
           this.#store.complain('ending sessions failed; it is tried again', error);

@@ -31,6 +31,14 @@ const SWEEP_LATE = 300_000;
 const SWEEP_CHUNK = 500;
 const COMPLAINT_INTERVAL = 60_000;
 
+/** Whoever has something open for sessions of the store, besides the links. */
+export interface StoreListener {
+  holds(id: SessionId): boolean;
+  /** An operator or another process may have changed it. */
+  changed(record: SessionRecord): void;
+  ended(id: SessionId): void;
+}
+
 /** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
 export class Store {
   readonly backend: Backend;
@@ -44,6 +52,7 @@ export class Store {
   readonly #writer: string;
   readonly #backlog = new Backlog(this);
   readonly #loads = new Loads(this);
+  readonly #listeners: StoreListener[] = [];
   readonly #stops: (() => void)[] = [];
   #writeCount = 0;
   #offset: Millis = 0;
@@ -92,6 +101,10 @@ export class Store {
       this.#clockRead = undefined;
     });
     return this.#clockRead;
+  }
+
+  listen(listener: StoreListener): void {
+    this.#listeners.push(listener);
   }
 
   writeId(): string {
@@ -166,6 +179,7 @@ export class Store {
     for (const id of ids) {
       this.#backlog.forget(id);
       this.links.ended(id, cause);
+      for (const listener of this.#listeners) listener.ended(id);
     }
     return ended;
   }
@@ -177,9 +191,15 @@ export class Store {
     return this.call('claim', (signal) => backend.claim(claim, signal));
   }
 
-  /** Ends sessions with the next flush, and again until the store has answered. */
-  endSurely(ids: readonly SessionId[], cause: EndCause, by?: string, keepEnded: Millis = 0): void {
-    this.#backlog.endSurely(ids, { cause, by, keepEnded });
+  /** Ends sessions with the next flush, and again until the store has answered; with `until`, until it has ended them or that instant. */
+  endSurely(
+    ids: readonly SessionId[],
+    cause: EndCause,
+    by?: string,
+    keepEnded: Millis = 0,
+    until?: Millis,
+  ): void {
+    this.#backlog.endSurely(ids, { cause, by, keepEnded, until });
   }
 
   touch(id: SessionId, epoch: number, seenAt: Millis): void {
@@ -261,6 +281,10 @@ export class Store {
       const record = await this.load(id);
       const seen = record && { ...record, seenAt: this.seenAt(record) };
       const cause = this.links.confirm(id, seen, this.now());
+      for (const listener of this.#listeners) {
+        if (seen === undefined || !this.isAlive(seen, this.now())) listener.ended(id);
+        else listener.changed(seen);
+      }
       if (seen !== undefined && cause !== undefined) void this.bury(seen);
     } catch {
       // Unknown is not ended. The next heartbeat asks again.
@@ -272,7 +296,8 @@ export class Store {
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
     return backend
       .watch((change) => {
-        if (this.links.has(change.id)) void this.confirm(change.id);
+        const held = this.#listeners.some((listener) => listener.holds(change.id));
+        if (held || this.links.has(change.id)) void this.confirm(change.id);
       })
       .catch((error: unknown) => {
         this.environment.log({

@@ -1,3 +1,4 @@
+import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import type { SessionRecord } from './record.js';
@@ -24,7 +25,13 @@ export async function claimSlot(
   });
 }
 
-/** Ends those for which the login that is saved now left no place; if the store fails, a little later. */
+/** How long a claim holds a place for a session that is not stored: for so long its login may be under way. */
+const CLAIM_LAPSES: Millis = 60_000;
+
+/**
+ * Ends those for which the login that is saved now left no place; if the store fails, a little later. One that has its place and is not stored yet, since its login is
+ * still under way in another process, is ended when it comes.
+ */
 export async function endSurplus(
   store: Store,
   { keepEnded }: Settings,
@@ -32,10 +39,12 @@ export async function endSurplus(
   user: string,
 ): Promise<void> {
   if (surplus.length === 0) return;
+  let left = surplus;
   try {
-    await store.end(surplus, 'limit', user, keepEnded);
+    const ended = new Set(await store.end(surplus, 'limit', user, keepEnded));
+    left = surplus.filter((id) => !ended.has(id));
   } catch {
     // The login is stored: it must not fail for this.
-    store.endSurely(surplus, 'limit', user, keepEnded);
   }
+  if (left.length > 0) store.endSurely(left, 'limit', user, keepEnded, store.now() + CLAIM_LAPSES);
 }

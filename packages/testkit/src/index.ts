@@ -1,6 +1,7 @@
 export * from './backend-suite.js';
 export * from './environment.js';
 export * from './proxy.js';
+export * from './race-suite.js';
 export * from './records.js';
 export * from './report.js';
 export * from './store-harness.js';
