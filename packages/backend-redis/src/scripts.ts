@@ -36,6 +36,16 @@ export function makeScripts(names: MemberNames, keys: Keys) {
   const channel = quoted(keys.channel);
 
   return {
+    /** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
+    add: new Script(`
+      if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2], ARGV[1])
+      elseif ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
+      local left = redis.call('PTTL', KEYS[1])
+      local time = redis.call('TIME')
+      local wanted = tonumber(ARGV[3]) - time[1] * 1000
+      if left == -1 or left < wanted then redis.call('PEXPIREAT', KEYS[1], ARGV[3]) end
+      return 1`),
+
     /**
      * Key: record. Arguments: latest time, version, write id, 1 when the indexes have it, head, seen, kill, epoch, data, user, service, ip, start, endsAt, id.
      * Answers `yes` with the new due time or '', the service and the user before; `no`; `move`, with the same, when the indexes must be written first; `corrupt`.
@@ -159,16 +169,6 @@ export function makeScripts(names: MemberNames, keys: Keys) {
         answers[#answers + 1] = answer
       end
       return answers`),
-
-    /** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
-    add: new Script(`
-      if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2], ARGV[1])
-      elseif ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
-      local left = redis.call('PTTL', KEYS[1])
-      local time = redis.call('TIME')
-      local wanted = tonumber(ARGV[3]) - time[1] * 1000
-      if left == -1 or left < wanted then redis.call('PEXPIREAT', KEYS[1], ARGV[3]) end
-      return 1`),
 
     /** Key: lock. Argument: who took it. */
     release: new Script(

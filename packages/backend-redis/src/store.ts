@@ -52,7 +52,7 @@ export class RedisStore {
         return await this.connection.send(command.command);
       } catch (error) {
         if (!isUnknownScript(error)) throw error;
-        this.check(signal);
+        await this.teach(signal);
         return await this.connection.send(inFull(command));
       }
     } catch (error) {
@@ -74,7 +74,7 @@ export class RedisStore {
       ];
       const again = answers.flatMap((answer, at) => (isUnknownScript(answer) ? [at] : []));
       if (again.length === 0) return answers;
-      this.check(signal);
+      await this.teach(signal);
       const found = await this.connection.sendAll(again.map((at) => inFull(commands[at] as ScriptCommand)));
       for (const [n, at] of again.entries()) answers[at] = found[n];
       return answers;
@@ -117,8 +117,11 @@ export class RedisStore {
     }
   }
 
-  /** Gives the store all scripts. Where it may not take them so, each call brings its own. */
-  async teach(signal: AbortSignal): Promise<void> {
+  /**
+   * Gives the store all scripts, those of the indexes first: a store that has forgotten them in a restart must not know how to write a session, but not its index entries, which
+   * would then come behind it. Where it may not take them so, each call brings its own.
+   */
+  async teach(signal?: AbortSignal): Promise<void> {
     const commands = Object.values(this.scripts).map(({ text }) => ['SCRIPT', 'LOAD', text]);
     await this.sendEach('start', commands, signal);
   }
