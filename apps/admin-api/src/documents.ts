@@ -1,12 +1,5 @@
-import type {
-  LogParameter,
-  Millis,
-  Service,
-  SessionId,
-  SessionInfo,
-  SessionManager,
-} from '@sessionkit/session-core';
-import type { ServiceRelationship, ServiceResource, SessionResource } from './schemas.js';
+import type { LogParameter, Millis, SessionId, SessionInfo, SessionManager } from '@sessionkit/session-core';
+import type { ServiceRelationship, SessionResource } from './schemas.js';
 
 /** Absolute links under the host that the client named. All end in a slash. */
 export class Links {
@@ -17,11 +10,13 @@ export class Links {
     this.#base = base;
   }
 
+  /** To a path of names, such as a type, one of its resources, and one of its relationships. */
+  readonly to = (...names: readonly string[]) =>
+    `${this.#base}/${names.map((name) => `${encodeURIComponent(name)}/`).join('')}`;
   readonly sessions = () => `${this.#base}/sessions/`;
   readonly session = (id: SessionId) => `${this.#base}/sessions/${id}/`;
   readonly servicesOf = (id: SessionId) => `${this.#base}/sessions/${id}/relationships/services/`;
   readonly services = () => `${this.#base}/services/`;
-  readonly service = (name: string) => `${this.#base}/services/${encodeURIComponent(name)}/`;
 }
 
 /** What a session's document depends on besides the session. */
@@ -67,20 +62,6 @@ export function serviceRelationship(
   return {
     data: serviceNames(session, view.manager).map((id) => ({ id, type: 'services' })),
     links: { related: view.links.services(), self: view.links.servicesOf(session.id) },
-  };
-}
-
-export function serviceResource(service: Service, links: Links): ServiceResource {
-  return {
-    attributes: {
-      backend: service.options.backend?.type ?? null,
-      share: service.group,
-      state: 'Started',
-      transports: (service.options.transports ?? []).map((transport) => transport.type),
-    },
-    id: service.name,
-    links: { self: links.service(service.name) },
-    type: 'services',
   };
 }
 

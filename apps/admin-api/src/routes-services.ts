@@ -1,41 +1,38 @@
-import { z } from '@hono/zod-openapi';
-import { serviceResource } from './documents.js';
 import { AdminError } from './errors.js';
+import { readRoutes, switchRoutes } from './resource-routes.js';
+import { serviceResource } from './resources.js';
 import { type Route, route } from './route.js';
-import * as s from './schemas.js';
-
-const noParams = z.object({});
+import { noQuery } from './schemas.js';
+import { nameParams, serviceSettingsBody } from './schemas-resources.js';
 
 export const SERVICE_ROUTES: readonly Route[] = [
-  route({
-    method: 'get',
-    path: '/v1/services',
-    action: 'services.list',
-    summary: 'All services of this process',
-    role: 'basic',
-    params: noParams,
-    query: s.noQuery,
-    answers: { 200: s.servicesDocument },
-    async handle(_input, { manager, links }) {
-      const services = [...manager.services.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-      const data = services.map((service) => serviceResource(service, links));
-      return { status: 200, document: { data, links: { self: links.services() } } };
-    },
+  ...readRoutes({
+    type: 'services',
+    word: 'service',
+    relationships: ['filters', 'listeners', 'servers'],
+    resources: (call) => [...call.manager.services.values()].map((service) => serviceResource(service, call)),
   }),
   route({
-    method: 'get',
+    method: 'patch',
     path: '/v1/services/{name}',
-    action: 'services.get',
-    summary: 'One service',
-    role: 'basic',
-    params: s.serviceParams,
-    query: s.noQuery,
-    answers: { 200: s.serviceDocument },
-    async handle({ params }, { manager, links }) {
-      const service = manager.services.get(params.name);
-      if (service === undefined) throw new AdminError(404, 'There is no such service.');
-      const data = serviceResource(service, links);
-      return { status: 200, document: { data, links: { self: links.service(service.name) } } };
+    action: 'services.alter',
+    summary: 'Sets how much is kept of the sessions of a service',
+    role: 'admin',
+    params: nameParams,
+    query: noQuery,
+    body: serviceSettingsBody,
+    answers: { 204: undefined },
+    async handle({ params: { name }, body }, { manager, system, environment, user }) {
+      if (!manager.services.has(name)) throw new AdminError(404, 'There is no such service.');
+      if (body.data.id !== undefined && body.data.id !== name)
+        throw new AdminError(400, 'data.id: is not the service of the path');
+      const change = body.data.attributes?.parameters ?? {};
+      if (Object.keys(change).length === 0) return { status: 204 };
+      system.settings.setOf(name, change);
+      const message = `${user.name} set ${JSON.stringify(change)}`;
+      environment.log({ level: 'notice', message, service: name });
+      return { status: 204 };
     },
   }),
+  ...switchRoutes('services', 'service', (name, { system }) => system.service(name)),
 ];

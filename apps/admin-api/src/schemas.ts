@@ -18,7 +18,6 @@ const sessionId = z
   });
 
 export const sessionParams = z.object({ id: sessionId });
-export const serviceParams = z.object({ name: z.string().min(1) });
 
 const seconds = z
   .string()
@@ -100,25 +99,8 @@ const sessionResource = z
   .openapi('Session');
 export type SessionResource = z.infer<typeof sessionResource>;
 
-const serviceResource = z
-  .strictObject({
-    attributes: z.strictObject({
-      backend: z.string().nullable(),
-      share: z.string(),
-      state: z.literal('Started'),
-      transports: z.array(z.string()),
-    }),
-    id: z.string(),
-    links: selfLink,
-    type: z.literal('services'),
-  })
-  .openapi('Service');
-export type ServiceResource = z.infer<typeof serviceResource>;
-
 export const sessionDocument = z.strictObject({ data: sessionResource, links: selfLink });
 export const sessionsDocument = z.strictObject({ data: z.array(sessionResource), links: selfLink });
-export const serviceDocument = z.strictObject({ data: serviceResource, links: selfLink });
-export const servicesDocument = z.strictObject({ data: z.array(serviceResource), links: selfLink });
 export const errorsDocument = z
   .strictObject({ errors: z.array(z.strictObject({ detail: z.string() })).min(1) })
   .openapi('Errors');

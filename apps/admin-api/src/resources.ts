@@ -1,0 +1,127 @@
+import type { Service } from '@sessionkit/session-core';
+import type { Links } from './documents.js';
+import type { Relationship, ResourceOf, ResourceType } from './schemas-resources.js';
+import type { FilterInfo, ListenerInfo, ServerInfo, System, Traffic } from './system.js';
+
+/** What the documents of resources depend on besides the resource. */
+export interface ResourceView {
+  readonly system: System;
+  readonly links: Links;
+}
+
+/** A service as JSON:API shows it. */
+export function serviceResource(service: Service, view: ResourceView): ResourceOf<'services'> {
+  const { system, links } = view;
+  const { name, options } = service;
+  const info = system.service(name);
+  const listeners = system.listeners().filter((listener) => listener.service === name);
+  return {
+    attributes: {
+      backend: options.backend?.type ?? null,
+      listeners: listeners.map((listener) => listenerResource(listener, view)),
+      parameters: { ...info?.parameters, ...system.settings.ownOf(name) },
+      router: info?.router ?? null,
+      router_diagnostics: {},
+      share: service.group,
+      ...sourceOf(system),
+      started: new Date(info?.startedAt ?? system.startedAt).toUTCString(),
+      state: info?.state ?? 'Started',
+      ...trafficOf(info?.traffic),
+      transports: (options.transports ?? []).map((transport) => transport.type),
+      users: [],
+    },
+    id: name,
+    links: { self: links.to('services', name) },
+    relationships: {
+      filters: relation('filters', info?.filters ?? [], 'services', name, links),
+      listeners: relation(
+        'listeners',
+        listeners.map((listener) => listener.name),
+        'services',
+        name,
+        links,
+      ),
+      servers: relation('servers', info?.servers ?? [], 'services', name, links),
+    },
+    type: 'services',
+  };
+}
+
+export function serverResource(server: ServerInfo, { system, links }: ResourceView): ResourceOf<'servers'> {
+  const { name, address, port, protocol, state, changedAt } = server;
+  return {
+    attributes: {
+      ...(state === 'Unknown' ? {} : { last_event: state === 'Running' ? 'server_up' : 'server_down' }),
+      parameters: { ...server.parameters, address, port, protocol, socket: null },
+      ...sourceOf(system),
+      state,
+      ...trafficOf(server.traffic),
+      ...(changedAt === undefined ? {} : { triggered_at: new Date(changedAt).toUTCString() }),
+    },
+    id: name,
+    links: { self: links.to('servers', name) },
+    relationships: { services: relation('services', server.services, 'servers', name, links) },
+    type: 'servers',
+  };
+}
+
+export function listenerResource(
+  listener: ListenerInfo,
+  { system, links }: ResourceView,
+): ResourceOf<'listeners'> {
+  const { name, service, address, port, protocol, state } = listener;
+  return {
+    attributes: {
+      parameters: { address, port, protocol, service },
+      ...sourceOf(system),
+      state,
+      ...trafficOf(listener.traffic),
+    },
+    id: name,
+    links: { self: links.to('listeners', name) },
+    relationships: { services: relation('services', [service], 'listeners', name, links) },
+    type: 'listeners',
+  };
+}
+
+export function filterResource(filter: FilterInfo, { system, links }: ResourceView): ResourceOf<'filters'> {
+  const { name, module, parameters = {} } = filter;
+  return {
+    attributes: { ...(module === undefined ? {} : { module }), parameters, ...sourceOf(system) },
+    id: name,
+    links: { self: links.to('filters', name) },
+    relationships: { services: relation('services', filter.services, 'filters', name, links) },
+    type: 'filters',
+  };
+}
+
+/** Resources of `type` that belong to the one named `name` of the type `of`. */
+function relation(
+  type: ResourceType,
+  names: readonly string[],
+  of: ResourceType,
+  name: string,
+  links: Links,
+): Relationship {
+  return {
+    data: names.map((id) => ({ id, type })),
+    links: { related: links.to(type), self: links.to(of, name, 'relationships', type) },
+  };
+}
+
+function sourceOf({ file }: System) {
+  return file === undefined ? {} : { source: { file, type: 'static' as const } };
+}
+
+function trafficOf(traffic: Traffic | undefined) {
+  if (traffic === undefined) return {};
+  return {
+    statistics: {
+      active_operations: traffic.activeRequests,
+      connections: traffic.connections,
+      max_connections: traffic.maxConnections,
+      requests: traffic.totalRequests,
+      total_connections: traffic.totalConnections,
+    },
+  };
+}

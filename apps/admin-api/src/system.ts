@@ -1,0 +1,183 @@
+import type { LogLevel, Millis, SessionManager } from '@sessionkit/session-core';
+import { type ThreadInfo, thisThread } from './meter.js';
+import { Settings } from './settings.js';
+
+/** Options by the names of the configuration, times in seconds. Never a secret. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+/** Connections and requests of a service, a listener or a server, since the process began. */
+export interface Traffic {
+  /** Open now. */
+  readonly connections: number;
+  readonly totalConnections: number;
+  /** The most that were open at a time. */
+  readonly maxConnections: number;
+  /** Under way now. */
+  readonly activeRequests: number;
+  readonly totalRequests: number;
+}
+
+/** What became of a start or stop. Saying again what is so already changes nothing. */
+export type Switched =
+  /** `cut`: requests under way that were cut by force. */
+  | { readonly changed: boolean; readonly cut: number }
+  /** Why it cannot be, in words for an operator, such as a port that another program has taken meanwhile. */
+  | { readonly refused: string };
+
+/** What can be started and stopped by an operator while the process runs. Calls that come together are done one after the other. */
+export interface Switch {
+  start(): Promise<Switched>;
+  /** Takes nothing new; what is under way finishes, or is cut by `force`. Resolves when nothing new is taken. */
+  stop(force: boolean): Promise<Switched>;
+}
+
+/** A service as the process runs it; the manager knows its sessions. */
+export interface ServiceInfo {
+  readonly name: string;
+  /** Type of its router; undefined when the application itself answers. */
+  readonly router?: string | undefined;
+  /** `Stopped`: its requests are refused. */
+  readonly state: 'Started' | 'Stopped';
+  readonly startedAt: Millis;
+  readonly parameters?: Parameters | undefined;
+  /** Names of the servers that its router uses. */
+  readonly servers?: readonly string[] | undefined;
+  /** Names of its filters, in their order. */
+  readonly filters?: readonly string[] | undefined;
+  readonly traffic?: Traffic | undefined;
+  /** Undefined: the process cannot stop it. */
+  readonly control?: Switch | undefined;
+}
+
+/** An address where the process takes requests for a service. */
+export interface ListenerInfo {
+  readonly name: string;
+  readonly service: string;
+  readonly address: string;
+  /** The real one. */
+  readonly port: number;
+  readonly protocol: 'http' | 'https';
+  readonly state: 'Running' | 'Stopped';
+  readonly traffic?: Traffic | undefined;
+  readonly control?: Switch | undefined;
+}
+
+/** An upstream that routers open connections to. */
+export interface ServerInfo {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: 'http' | 'https';
+  /** By the last attempt to reach it. `Unknown`: there was none. */
+  readonly state: 'Running' | 'Down' | 'Unknown';
+  /** When the state last changed. */
+  readonly changedAt?: Millis | undefined;
+  readonly parameters?: Parameters | undefined;
+  /** Names of the services that use it. */
+  readonly services: readonly string[];
+  readonly traffic?: Traffic | undefined;
+}
+
+/** A link of the chains around sessions. */
+export interface FilterInfo {
+  readonly name: string;
+  /** Type of its module; undefined when only its name is known. */
+  readonly module?: string | undefined;
+  readonly parameters?: Parameters | undefined;
+  /** Names of the services that have it. */
+  readonly services: readonly string[];
+}
+
+/** A package that the process works with. */
+export interface ModuleInfo {
+  /** Unique, such as `backend-memory`. */
+  readonly id: string;
+  /** Such as `backend`. */
+  readonly type: string;
+  readonly package?: string | undefined;
+  readonly version?: string | undefined;
+}
+
+/** A line of the process log. Its message has no secret in it. */
+export interface LogLine {
+  /** Counts up from 1, without gaps. */
+  readonly id: number;
+  readonly at: Millis;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly service?: string | undefined;
+  readonly session?: string | undefined;
+}
+
+/** The process log as far as it is kept in memory. */
+export interface ProcessLog {
+  /** Where the whole of it goes, such as `stderr`. */
+  readonly file: string;
+  /** What goes there. */
+  readonly levels: readonly LogLevel[];
+  /** The newest `limit` lines whose id is less than `before`, oldest first. */
+  read(limit: number, before?: number): readonly LogLine[];
+  /** Writes out what waits to be written. */
+  flush(): Promise<void>;
+}
+
+/** What the process around the API knows and can do. Its methods are called for each request, so they tell what is so now. */
+export interface System {
+  /** Of the program; undefined when it does not tell. */
+  readonly version: string | undefined;
+  readonly startedAt: Millis;
+  /** Of the configuration; undefined when the process has none. */
+  readonly file: string | undefined;
+  /** Of the process. */
+  readonly parameters: Parameters;
+  readonly settings: Settings;
+  /** Undefined: there is no such service. */
+  service(name: string): ServiceInfo | undefined;
+  servers(): readonly ServerInfo[];
+  listeners(): readonly ListenerInfo[];
+  filters(): readonly FilterInfo[];
+  modules(): readonly ModuleInfo[];
+  /** One for each event loop. */
+  threads(): Promise<readonly ThreadInfo[]>;
+  /** Undefined: the process keeps none. */
+  readonly log: ProcessLog | undefined;
+}
+
+/** Fills in what the embedding process does not tell from what its manager and node know. */
+export function completeSystem(
+  manager: SessionManager,
+  now: () => Millis,
+  told: Partial<System> = {},
+): System {
+  const startedAt = told.startedAt ?? now() - Math.round(process.uptime() * 1000);
+  const filters = [...manager.filters.keys()].sort().map((name) => ({ name, services: [] }));
+  return {
+    version: undefined,
+    file: undefined,
+    parameters: {},
+    settings: new Settings(),
+    service: (name) => (manager.services.has(name) ? { name, state: 'Started', startedAt } : undefined),
+    servers: () => [],
+    listeners: () => [],
+    filters: () => filters,
+    modules: () => modulesOf(manager),
+    threads: async () => [await thisThread()],
+    log: undefined,
+    ...told,
+    startedAt,
+  };
+}
+
+/** The adapters that services are made of. */
+function modulesOf(manager: SessionManager): readonly ModuleInfo[] {
+  const found = new Map<string, ModuleInfo>();
+  const note = (type: string, name: string) => {
+    const id = `${type}-${name}`;
+    found.set(id, { id, type });
+  };
+  for (const { options } of manager.services.values()) {
+    if (options.backend !== undefined) note('backend', options.backend.type);
+    for (const transport of options.transports ?? []) note('transport', transport.type);
+  }
+  return [...found.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
