@@ -214,6 +214,7 @@ describe('reverse DNS that does not answer', () => {
     // Takes all places for three rounds of a second.
     const hog = reverse.begin()(addresses(32 * 3, 9));
     const early = first(['10.1.0.1']);
+    await environment.advance(0);
     await environment.advance(2_400);
     const late = reverse.begin()(['10.1.0.1']);
     await environment.advance(200);
