@@ -1,9 +1,11 @@
 import { clearFields } from './answer.js';
+import { Chains } from './chains.js';
 import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isUnsafe } from './cross-site.js';
 import type { Environment, Millis } from './environment.js';
 import { toSessionError } from './errors.js';
-import { type Credential, toToken } from './id.js';
+import type { Filter } from './filter.js';
+import { type Credential, type SessionId, toToken } from './id.js';
 import { Limits } from './limits.js';
 import type { ClientCode } from './lists.js';
 import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
@@ -12,29 +14,44 @@ import type { Demand } from './paths.js';
 import type { SessionRecord } from './record.js';
 import { missing, refusal } from './refusal.js';
 import { Rotations } from './rotations.js';
+import type { Exchange } from './router.js';
 import type { Service, ServiceOptions, Visit, VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
 import type { Transport } from './transport.js';
 import { OpenVisit } from './visit.js';
 
+/** How often filters of sessions that nobody uses any more are looked for. */
+const CHAIN_SWEEP: Millis = 5_000;
+
+/** What the services of one manager share. */
+export interface SharedParts {
+  readonly environment: Environment;
+  readonly filters: ReadonlyMap<string, Filter>;
+  /** When all sessions of a group of services were restarted. */
+  readonly restarts: ReadonlyMap<string, Millis>;
+}
+
 export class LiveService implements Service {
   readonly name: string;
   readonly options: ServiceOptions;
   readonly settings: Settings;
   readonly store: Store | undefined;
+  readonly chains: Chains;
   readonly #parts: ServiceParts;
+  readonly #shared: SharedParts;
+  readonly #stopSweeping: (() => void) | undefined;
 
-  constructor(
-    settings: Settings,
-    options: ServiceOptions,
-    environment: Environment,
-    store: Store | undefined,
-  ) {
+  constructor(settings: Settings, options: ServiceOptions, shared: SharedParts, store: Store | undefined) {
+    const { environment, filters } = shared;
     this.name = settings.name;
     this.options = options;
     this.settings = settings;
     this.store = store;
+    this.#shared = shared;
+    this.chains = new Chains({ defaults: options.filters ?? [], filters, environment });
+    store?.listen(this);
+    if (filters.size > 0) this.#stopSweeping = environment.every(CHAIN_SWEEP, () => this.chains.sweep());
     const { limits } = settings;
     this.#parts = {
       settings,
@@ -66,6 +83,43 @@ export class LiveService implements Service {
         ? this.#read(store, request, demand, plan, reading)
         : starting.then(() => this.#read(store, request, demand, plan, reading));
     return opening.catch((fault: unknown) => this.#failed(request, fault));
+  }
+
+  pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void> {
+    const record = visit instanceof OpenVisit ? visit.record : undefined;
+    if (record === undefined || !this.chains.concerns(record)) return end();
+    return this.chains.handle(record, this.#restartedAt(record), exchange, end).finally(() => {
+      // An id that was drawn and never stored is nobody's.
+      if (visit.session.isNew) this.chains.over(record.id);
+    });
+  }
+
+  pending(id: SessionId): string | undefined {
+    return this.chains.pending(id);
+  }
+
+  async close(): Promise<void> {
+    this.#stopSweeping?.();
+    await this.chains.close();
+  }
+
+  /** What the store says of a session that has filters open here. */
+  changed(record: SessionRecord): void {
+    this.chains.refresh(record, this.#restartedAt(record));
+  }
+
+  holds(id: SessionId): boolean {
+    return this.chains.has(id);
+  }
+
+  ended(id: SessionId): void {
+    this.chains.over(id);
+  }
+
+  #restartedAt(record: SessionRecord): Millis | undefined {
+    const all = this.#shared.restarts.get(this.group);
+    if (all === undefined || all <= record.startedAt) return record.restartedAt;
+    return Math.max(all, record.restartedAt ?? 0);
   }
 
   #read(

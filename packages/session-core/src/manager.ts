@@ -3,6 +3,7 @@ import { type Backend, can } from './backend.js';
 import { withKill } from './changes.js';
 import { type Environment, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
+import type { Filter } from './filter.js';
 import type { SessionId } from './id.js';
 import { describe, fits } from './info.js';
 import { LiveService } from './live-service.js';
@@ -35,8 +36,8 @@ export interface ManagerOptions {
   readonly deadline?: Millis | undefined;
   /** How often use is written to the store, in ms. Default 1,000. */
   readonly flushInterval?: Millis | undefined;
-  /** Names of the filters that operators may give to sessions. Default: none. */
-  readonly filters?: readonly string[] | undefined;
+  /** Filters by name, for services and for operators who give them to sessions. The manager closes them. Default: none. */
+  readonly filters?: ReadonlyMap<string, Filter> | undefined;
   readonly environment?: Environment | undefined;
 }
 
@@ -60,7 +61,7 @@ const allow: Guard = () => undefined;
 
 class LiveManager implements SessionManager {
   readonly services = new Map<string, LiveService>();
-  readonly filters: ReadonlySet<string>;
+  readonly filters: ReadonlyMap<string, Filter>;
   readonly #environment: Environment;
   readonly #options: { readonly deadline: Millis; readonly flushInterval: Millis };
   readonly #stores = new Map<Backend, Store>();
@@ -69,7 +70,7 @@ class LiveManager implements SessionManager {
 
   constructor(options: ManagerOptions) {
     this.#environment = options.environment ?? processEnvironment;
-    this.filters = new Set(options.filters);
+    this.filters = options.filters ?? new Map();
     this.#options = {
       deadline: options.deadline ?? DEFAULT_DEADLINE,
       flushInterval: options.flushInterval ?? DEFAULT_FLUSH,
@@ -79,8 +80,11 @@ class LiveManager implements SessionManager {
   service(name: string, options: ServiceOptions = {}): Service {
     if (this.services.has(name)) throw invalid(`there is a service "${name}" already`);
     const settings = settle(name, options);
+    const unknown = options.filters?.find((filter) => !this.filters.has(filter));
+    if (unknown !== undefined) throw invalid(`service "${name}": there is no filter "${unknown}"`);
     this.#checkNeighbours(settings, options);
-    const service = new LiveService(settings, options, this.#environment, this.#storeOf(options.backend));
+    const shared = { environment: this.#environment, filters: this.filters, restarts: this.#restarts };
+    const service = new LiveService(settings, options, shared, this.#storeOf(options.backend));
     this.services.set(name, service);
     return service;
   }
@@ -213,6 +217,8 @@ class LiveManager implements SessionManager {
   }
 
   async close(): Promise<void> {
+    await Promise.all([...this.services.values()].map((service) => service.close()));
+    await Promise.all([...this.filters.values()].map(async (filter) => filter.close?.()));
     await Promise.all([...this.#stores.values()].map((store) => store.close()));
   }
 

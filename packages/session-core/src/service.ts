@@ -1,9 +1,11 @@
 import type { Alteration, Altered } from './alterations.js';
 import type { Backend } from './backend.js';
 import type { Millis } from './environment.js';
+import type { Filter } from './filter.js';
 import type { SessionId } from './id.js';
 import type { ClientCode, EndCause } from './lists.js';
 import type { ClientInfo, Head } from './record.js';
+import type { Exchange } from './router.js';
 import type { Session } from './session.js';
 import type { HeaderField, RequestView, Transport } from './transport.js';
 
@@ -55,6 +57,8 @@ export interface ServiceOptions {
   readonly share?: string | undefined;
   /** Origins (`https://host[:port]`) from which unsafe cross-site requests are allowed. */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** Names of the filters that requests of its sessions go through, in order. Default: none. */
+  readonly filters?: readonly string[] | undefined;
   /** Off by default in the library. */
   readonly limits?: LimitOptions | false | undefined;
 }
@@ -126,6 +130,13 @@ export interface Service {
   readonly options: ServiceOptions;
   /** Opens a visit. Faults are refusals too (503): it never rejects. */
   open(request: VisitRequest): Promise<Visit>;
+  /**
+   * Runs a request through the filters of its session, and then `end`. A visit without a session has none to go through.
+   * @throws SessionError `MODULE_MISSING` (a filter of the session is not configured: answer 503); whatever a filter or `end` throws.
+   */
+  pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void>;
+  /** Why a session has not the filters here that an operator gave it; undefined when it has. */
+  pending(id: SessionId): string | undefined;
 }
 
 /** A session as operators see it: never data, never a hash. */
@@ -189,8 +200,8 @@ export interface SessionManager {
   ): Promise<{ readonly items: readonly SessionInfo[]; readonly next: SessionId | undefined }>;
   /** How many un-ended sessions the stores hold (some may have run out). @throws SessionError `BACKEND_*`. */
   count(query?: Pick<ManagerQuery, 'service' | 'user'>): Promise<number>;
-  /** Names of the filters that sessions can be given. */
-  readonly filters: ReadonlySet<string>;
+  /** The filters that sessions can be given, by name. */
+  readonly filters: ReadonlyMap<string, Filter>;
   /**
    * Ends a session (`killed`) now, or `ttl` ms from now. False when there is no living one. The guard of an end at once sees the session as it was read just
    * before: it ends whatever happens to it meanwhile.
