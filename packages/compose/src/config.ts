@@ -54,6 +54,15 @@ export interface ListenerConfig {
   readonly port: number;
 }
 
+/** PEM files, by their absolute paths. */
+interface AdminTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of client certificates; undefined: clients need none. */
+  readonly ca: string | undefined;
+  readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+}
+
 export interface AdminConfig {
   readonly address: string;
   readonly port: number;
@@ -61,8 +70,14 @@ export interface AdminConfig {
   readonly usersFile: string;
   /** Host names, besides that of the listener, under which it may be called. */
   readonly hosts: readonly string[];
+  /** Undefined: plain HTTP. */
+  readonly tls: AdminTls | undefined;
   /** May listen beyond loopback without TLS. */
   readonly insecure: boolean;
+  /** Users that may only read see what clients told of themselves and did. */
+  readonly basicSeesActivity: boolean;
+  /** Documents show the data of sessions. */
+  readonly showData: boolean;
 }
 
 /** A configuration in which everything was checked that can be without starting anything. Times in ms. */

@@ -216,17 +216,32 @@ function readAdmin(top: Fields, folder: string, report: Report): AdminConfig | f
     'write for example `admin: { listen: 127.0.0.1:8989 }`, or `admin: false`',
   );
   if (map === undefined) return undefined;
-  const { listen, users_file = '', hosts = [], insecure = false } = checkMap(adminSchema, map, path, report);
+  const read = checkMap(adminSchema, map, path, report);
+  const { listen, users_file = '', hosts = [], insecure = false } = read;
   if (listen === false) return false;
   const where = listen === undefined ? undefined : splitListen(listen);
   if (where === undefined) return undefined;
-  if (!insecure && !isLoopback(where.address))
+  // A section with a mistake in it was meant as well.
+  if (!insecure && map.tls === undefined && !isLoopback(where.address))
     report.problem(
       ['admin', 'listen'],
       `${JSON.stringify(listen)} can be reached from other machines, and passwords would cross the network in the clear`,
-      'listen on 127.0.0.1 behind a proxy with TLS, or add `insecure: true` where the network is safe',
+      'add `tls: { cert: FILE, key: FILE }`, or listen on 127.0.0.1 behind a proxy with TLS, or add `insecure: true` where the network is safe',
     );
-  return { ...where, usersFile: resolve(folder, users_file), hosts, insecure };
+  return {
+    ...where,
+    usersFile: resolve(folder, users_file),
+    hosts,
+    tls: read.tls && {
+      cert: resolve(folder, read.tls.cert),
+      key: resolve(folder, read.tls.key),
+      ca: read.tls.ca === undefined ? undefined : resolve(folder, read.tls.ca),
+      minVersion: read.tls.min_version,
+    },
+    insecure,
+    basicSeesActivity: read.basic_sees_activity ?? false,
+    showData: read.show_data ?? false,
+  };
 }
 
 const restSchema = fileSchema.pick({ trust_proxy: true, drain_timeout: true, store_deadline: true });

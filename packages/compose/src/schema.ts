@@ -165,6 +165,25 @@ export const listenerSchema = z.strictObject({
     .meta({ description: '0: one that is free', examples: [8080] }),
 });
 
+const file = (description: string, example: string) =>
+  z
+    .string()
+    .min(1)
+    .meta({ description: `${description}, beside this file`, examples: [example] });
+
+const tlsSchema = z.strictObject({
+  cert: file('PEM file of the certificate and those that vouch for it', './admin.crt'),
+  key: file('PEM file of its private key', './admin.key'),
+  ca: file(
+    'PEM file of authorities: then only clients with a certificate of theirs are let in',
+    './clients.crt',
+  ).optional(),
+  min_version: z
+    .enum(['TLSv1.2', 'TLSv1.3'])
+    .meta({ description: 'the oldest version of TLS that is spoken', examples: ['TLSv1.3'] })
+    .default('TLSv1.2'),
+});
+
 export const adminSchema = z.strictObject({
   listen: z
     .union([z.literal(false), text(checkListen, 'address and port', '127.0.0.1:8989')])
@@ -179,9 +198,20 @@ export const adminSchema = z.strictObject({
     .array(text(checkHost, 'a host name without port', 'admin.example.com'))
     .meta({ description: 'host names under which it may be called', examples: [['admin.example.com']] })
     .default([]),
+  tls: tlsSchema
+    .meta({ description: 'speak HTTPS', examples: [{ cert: './admin.crt', key: './admin.key' }] })
+    .optional(),
   insecure: z
     .boolean()
     .meta({ description: 'allow it beyond this machine without TLS', examples: [true] })
+    .default(false),
+  basic_sees_activity: z
+    .boolean()
+    .meta({ description: 'show users that may only read what clients do, too', examples: [true] })
+    .default(false),
+  show_data: z
+    .boolean()
+    .meta({ description: 'show the data of sessions, and not only the names of its keys', examples: [true] })
     .default(false),
 });
 

@@ -41,10 +41,28 @@ describe('a good file', () => {
       port: 8989,
       usersFile: join(folder, 'sessionkit-users.json'),
       hosts: [],
+      tls: undefined,
       insecure: false,
+      basicSeesActivity: false,
+      showData: false,
     });
     expect((await config('stateless')).admin).toBeUndefined();
     expect((await config('stateless-false')).admin).toBeUndefined();
+  });
+
+  it('the files of admin.tls are looked for beside the file, and with them admin may listen anywhere', async () => {
+    expect((await config('admin-tls')).admin).toMatchObject({
+      address: '0.0.0.0',
+      tls: {
+        cert: join(folder, 'certs', 'admin.crt'),
+        key: '/etc/ssl/admin.key',
+        ca: undefined,
+        minVersion: 'TLSv1.3',
+      },
+      insecure: false,
+      basicSeesActivity: true,
+      showData: true,
+    });
   });
 
   it('what is left out means cookie and memory, limits of 300, 10 s to drain, 2 s for a store', async () => {
