@@ -119,7 +119,7 @@ function trafficOf(traffic: Traffic | undefined) {
     statistics: {
       active_operations: traffic.activeRequests,
       connections: traffic.connections,
-      max_connections: traffic.maxConnections,
+      ...(traffic.maxConnections === undefined ? {} : { max_connections: traffic.maxConnections }),
       requests: traffic.totalRequests,
       total_connections: traffic.totalConnections,
     },

@@ -49,7 +49,7 @@ const source = z.strictObject({ file: z.string(), type: z.literal('static') });
 const traffic = z.strictObject({
   active_operations: count,
   connections: count,
-  max_connections: count,
+  max_connections: count.optional(),
   requests: count,
   total_connections: count,
 });

@@ -10,8 +10,8 @@ export interface Traffic {
   /** Open now. */
   readonly connections: number;
   readonly totalConnections: number;
-  /** The most that were open at a time. */
-  readonly maxConnections: number;
+  /** The most that were open at a time; undefined where it is not counted. */
+  readonly maxConnections?: number | undefined;
   /** Under way now. */
   readonly activeRequests: number;
   readonly totalRequests: number;

@@ -1,4 +1,4 @@
-import type { Exchange, Router, ServerTarget } from '@sessionkit/session-core';
+import type { Exchange, Router, ServerStatus, ServerTarget } from '@sessionkit/session-core';
 import { withoutQueries } from './credentials.js';
 import { transferCoding } from './fields.js';
 import type { Settings } from './options.js';
@@ -44,6 +44,10 @@ export class ProxyRouter implements Router {
       });
       return answer(exchange, problems.BAD_REQUEST);
     }
+  }
+
+  status(): readonly ServerStatus[] {
+    return this.#upstreams.map((upstream) => upstream.status());
   }
 
   close(): Promise<void> {

@@ -1,4 +1,4 @@
-import type { ServerTarget } from '@sessionkit/session-core';
+import type { Millis, ServerStatus, ServerTarget } from '@sessionkit/session-core';
 import { type Client, type Dispatcher, Pool } from 'undici';
 import { GatedClient, type GatedDispatch } from './gate.js';
 import type { Settings } from './options.js';
@@ -14,8 +14,11 @@ export class Upstream {
   readonly server: ServerTarget;
   readonly #servername: string;
   readonly #pool: Pool;
+  #reachable: { readonly now: boolean; readonly since: Millis } | undefined;
+  #connected = 0;
+  #sent = 0;
 
-  constructor(server: ServerTarget, { connections, connectTimeout, responseTimeout }: Settings) {
+  constructor(server: ServerTarget, { connections, connectTimeout, responseTimeout, environment }: Settings) {
     const url = new URL(server.url);
     this.server = server;
     this.#servername = url.hostname;
@@ -27,9 +30,31 @@ export class Upstream {
       bodyTimeout: 0,
       factory: (origin, options) => new GatedClient(origin, options as Client.Options),
     });
+    const reached = (now: boolean) => {
+      if (this.#reachable?.now !== now) this.#reachable = { now, since: environment.now() };
+    };
+    this.#pool.on('connect', () => {
+      this.#connected++;
+      reached(true);
+    });
+    this.#pool.on('connectionError', () => reached(false));
+  }
+
+  status(): ServerStatus {
+    const { connected, running } = this.#pool.stats;
+    return {
+      name: this.server.name,
+      reachable: this.#reachable?.now,
+      changedAt: this.#reachable?.since,
+      connections: connected,
+      totalConnections: this.#connected,
+      activeRequests: running,
+      totalRequests: this.#sent,
+    };
   }
 
   dispatch(options: Omit<GatedDispatch, 'servername'>, handler: Dispatcher.DispatchHandler): void {
+    this.#sent++;
     const gated: GatedDispatch = { ...options, servername: this.#servername };
     this.#pool.dispatch(gated, handler);
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Environment } from './environment.js';
+import type { Environment, Millis } from './environment.js';
 import type { Session } from './session.js';
 
 /** A named upstream that a router can open connections to. */
@@ -48,9 +48,28 @@ export interface Exchange {
   onServer(name: string): void;
 }
 
+/** What a router knows of a server, from the requests that it has sent there. */
+export interface ServerStatus {
+  readonly name: string;
+  /** Whether the last connection that it wanted could be opened; undefined before the first one. */
+  readonly reachable: boolean | undefined;
+  /** When that last changed. */
+  readonly changedAt: Millis | undefined;
+  /** Open now. */
+  readonly connections: number;
+  /** Opened so far. */
+  readonly totalConnections: number;
+  /** Sent, and not answered to the end. */
+  readonly activeRequests: number;
+  /** Sent so far. */
+  readonly totalRequests: number;
+}
+
 /** The end of a service's chain: what is done with a request. */
 export interface Router {
   readonly type: string;
+  /** One for each of its servers. Missing: it does not tell. */
+  status?(): readonly ServerStatus[];
   /** Answers the request. Resolves when the answer is finished or cut; faults of an upstream become 502 or 504, never a rejection. */
   handle(exchange: Exchange): Promise<void>;
   /** Closes idle upstream connections; requests in flight go on. */
