@@ -43,7 +43,10 @@ const MUTANTS = {
 ), dropped as (`,
       ),
     )(text),
-  'a claim that does not see the other claims': replaced(') w) u', ') w where false) u'),
+  'a claim that does not see the other claims': chained(
+    replaced(') w) u', ') w where false) u'),
+    replaced('unnest(taken.sids, taken.since) as h(sid, since)', '$& where false'),
+  ),
 } as const satisfies Record<string, Edit>;
 
 export type MutantName = keyof typeof MUTANTS;

@@ -31,6 +31,10 @@ function print(line: string): void {
   else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
 }
 
+async function close(pair: RacePair | undefined): Promise<void> {
+  await Promise.all([pair?.a.close(), pair?.b.close()]);
+}
+
 /** Two processes on the store. */
 async function inProcesses(...mutant: readonly MutantName[]): Promise<RacePair> {
   const entry = join(import.meta.dirname, 'races-process.ts');
@@ -44,9 +48,7 @@ async function inProcesses(...mutant: readonly MutantName[]): Promise<RacePair> 
 /** Two of them in this process: enough for a mutant, which is caught all the same. */
 async function inThis(mutant: MutantName | undefined): Promise<RacePair> {
   const make = () => (mutant === undefined ? connectTo(store.addresses) : mutantOf(mutant, store.addresses));
-  const [a, b] = (await Promise.all([make(), make()])).map(raceWorkerHere) as [RacePair['a'], RacePair['b']];
-  pairs.push({ a, b });
-  return { a, b };
+  return { a: raceWorkerHere(await make()), b: raceWorkerHere(await make()) };
 }
 
 beforeAll(async () => {
@@ -54,7 +56,7 @@ beforeAll(async () => {
 }, 300_000);
 
 afterAll(async () => {
-  await Promise.all(pairs.flatMap(({ a, b }) => [a.close(), b.close()]));
+  await Promise.all(pairs.map(close));
   await store.stop();
 }, 60_000);
 
@@ -74,16 +76,19 @@ describe('two processes race on one Redis', () => {
 });
 
 it('every race fails on an adapter with the rule taken out that it is about, and every such adapter fails a race', async () => {
-  const known = new Map<MutantName | undefined, Promise<RacePair>>();
+  let made: { readonly mutant: MutantName | undefined; readonly pair: RacePair } | undefined;
   const report = await mutationMatrix(
     raceCases,
     mutantNames.map((name) => ({ name })),
     async (one, mutant) => {
-      const made = known.get(mutant?.name) ?? inThis(mutant?.name);
-      known.set(mutant?.name, made);
-      await runRaceCase(one, await made, { visits: 400, revivals: 20, rounds: 3 });
+      if (made === undefined || made.mutant !== mutant?.name) {
+        await close(made?.pair);
+        made = { mutant: mutant?.name, pair: await inThis(mutant?.name) };
+      }
+      await runRaceCase(one, made.pair, { visits: 400, revivals: 20, rounds: 3 });
     },
     60_000,
   );
+  await close(made?.pair);
   expect(report).toMatchObject({ failing: [], uncaught: [], casesWithoutMutant: [] });
 }, 300_000);

@@ -10,6 +10,7 @@ import {
   type RaceSize,
   raceRevivals,
   raceVisits,
+  shown,
 } from './race-measures.js';
 import type { Told, VisitOrder } from './race-worker.js';
 
@@ -92,7 +93,7 @@ async function createWithOneId({ a, b }: RacePair, { rounds }: RaceSize): Promis
     assert.equal(wanted, same, 'both have drawn one id');
     await Promise.all([a.release('save'), b.release('save')]);
     const told = (await Promise.all(creating)).flat();
-    assert.equal(told.filter(({ id }) => id === wanted).length, 1, `one has the id: ${JSON.stringify(told)}`);
+    assert.equal(told.filter(({ id }) => id === wanted).length, 1, `one has the id: ${shown(told)}`);
     for (const worker of [a, b]) {
       const orders = told.map(({ token }) => ({ token, read: true }));
       const marks = (await worker.visit(name, orders)).map(marksOf);
@@ -114,11 +115,11 @@ async function sendAgain({ a, b }: RacePair, { rounds }: RaceSize): Promise<void
       await a.held('save', 1);
       for (let n = 0; n < between; n++) {
         const [told] = await b.visit(name, [{ token, ...add('both', `${n}`) }]);
-        assert.equal(told?.acknowledged, true, JSON.stringify(told));
+        assert.equal(told?.acknowledged, true, shown(told));
       }
       await a.release('save');
       const [told] = await saving;
-      if (between < WRITES_KEPT) assert.equal(told?.acknowledged, true, JSON.stringify(told));
+      if (between < WRITES_KEPT) assert.equal(told?.acknowledged, true, shown(told));
       else assert.equal(told?.fault, 'BACKEND_FAILED', 'the outcome is unknown, and it is not tried again');
       for (const worker of [a, b]) {
         const [read] = await worker.visit(name, [{ token, read: true }]);
@@ -157,7 +158,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
     const polling = b.visit(name, [poll, { token: other }, { token, ...add('b', 'poll') }]);
     await b.held('load', 2);
     const [logged] = await a.visit(name, [{ token, login: 'ann', ...add('a', 'login') }]);
-    assert.equal(logged?.acknowledged, true, JSON.stringify(logged));
+    assert.equal(logged?.acknowledged, true, shown(logged));
     assert.equal(logged?.id, id, 'a login keeps the id');
     const present = logged?.token;
     assert(present !== undefined && present !== token, 'and hands out another token');
@@ -167,7 +168,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
     const saves = await saving;
     const [polled, control, changed] = await polling;
     for (const told of [...saves, changed])
-      assert.equal(told?.fault, 'CONFLICT', `a change under the old login: ${JSON.stringify(told)}`);
+      assert.equal(told?.fault, 'CONFLICT', `a change under the old login: ${shown(told)}`);
     assert.equal(polled && cookieOf(polled), undefined, 'a poll that began before the login has no cookie');
     assert.equal(control && cookieOf(control), other, 'that of another session has');
     for (const worker of [a, b]) {
@@ -176,7 +177,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
       shut(after, 'after the login');
       shut(tried, 'after the login, with a change');
       const [read] = await worker.visit(name, [{ token: present, read: true }]);
-      assert.equal(read?.user, 'ann', JSON.stringify(read));
+      assert.equal(read?.user, 'ann', shown(read));
       assert.deepEqual({ ...read?.data }, { both: ['first'], a: ['login'], n: 2 });
     }
   }
@@ -187,7 +188,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
   for (const told of await a.visit(name, superseded)) assert.equal(told.refusal, 'session_invalid');
 
   function shut(told: Told, when: string): void {
-    assert.equal(told.id, undefined, `the old secret opens nothing ${when}: ${JSON.stringify(told)}`);
+    assert.equal(told.id, undefined, `the old secret opens nothing ${when}: ${shown(told)}`);
     assert.equal(cookieOf(told), undefined, `the old secret gets no cookie ${when}`);
   }
 }
@@ -204,7 +205,7 @@ async function refuseLogins({ a, b }: RacePair, { rounds }: RaceSize): Promise<v
     for (const worker of [a, b]) await worker.slow(null);
     const refused = told.filter(({ acknowledged }) => !acknowledged);
     assert.equal(told.length - refused.length, MAX, 'as many are let in as there are places');
-    for (const one of refused) assert.equal(one.refusal, 'too_many', JSON.stringify(one));
+    for (const one of refused) assert.equal(one.refusal, 'too_many', shown(one));
     for (const worker of [a, b]) assert.equal((await worker.sessionsOf(name, user)).length, MAX);
   }
 
@@ -217,7 +218,7 @@ async function refuseLogins({ a, b }: RacePair, { rounds }: RaceSize): Promise<v
   await a.release('save');
   assert(
     lost.every(({ fault }) => fault === 'BACKEND_DOWN'),
-    JSON.stringify(lost),
+    shown(lost),
   );
   const [full] = await b.visit(name, [{ login: user }]);
   assert.equal(full?.refusal, 'too_many', 'a place is kept for a login under way');
@@ -228,7 +229,7 @@ async function refuseLogins({ a, b }: RacePair, { rounds }: RaceSize): Promise<v
   );
   assert(
     later.every(({ acknowledged }) => acknowledged),
-    JSON.stringify(later),
+    shown(later),
   );
 }
 
@@ -250,7 +251,7 @@ async function replaceOldest({ a, b }: RacePair, { rounds }: RaceSize): Promise<
     const told = (await Promise.all(logins)).flat();
     assert(
       told.every(({ acknowledged }) => acknowledged),
-      JSON.stringify(told),
+      shown(told),
     );
     for (const worker of [a, b]) await worker.flush(name);
     for (const worker of [a, b])

@@ -19,7 +19,7 @@ export interface Slowness {
 }
 
 /** How long a race may take to come about before the suite gives up, in ms. */
-const PATIENCE: Millis = 20_000;
+const PATIENCE: Millis = 10_000;
 
 interface Hold {
   readonly mode: HoldMode;

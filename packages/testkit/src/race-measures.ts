@@ -67,9 +67,16 @@ export async function opened(
   );
   return told.map((one) => {
     const { id, token } = one;
-    assert(id !== undefined && token !== undefined, `a session could not be opened: ${JSON.stringify(one)}`);
+    assert(id !== undefined && token !== undefined, `a session could not be opened: ${shown(one)}`);
     return { id, token };
   });
+}
+
+/** What came of visits, for the message of a failure: no token is in it. */
+export function shown(told: Told | readonly Told[] | undefined): string {
+  return JSON.stringify(told, (name, value: unknown) =>
+    name === 'token' || name === 'fields' ? undefined : value,
+  );
 }
 
 /** All marks in the data of a session, in the order of their keys. */
