@@ -1,6 +1,7 @@
 import { type Alteration, withAlteration, withRestart } from './alterations.js';
 import { type Backend, can } from './backend.js';
 import { withKill } from './changes.js';
+import { parseFrozen } from './data.js';
 import { type Environment, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
 import type { Filter } from './filter.js';
@@ -15,6 +16,7 @@ import type {
   RestartOptions,
   Service,
   ServiceOptions,
+  SessionDetail,
   SessionInfo,
   SessionManager,
   StoreHealth,
@@ -91,6 +93,17 @@ class LiveManager implements SessionManager {
 
   async get(id: SessionId): Promise<SessionInfo | undefined> {
     return (await this.#find(id))?.info;
+  }
+
+  async inspect(id: SessionId): Promise<SessionDetail | undefined> {
+    const found = await this.#find(id);
+    if (found === undefined) return undefined;
+    const { data } = found.record;
+    return {
+      info: found.info,
+      dataBytes: Buffer.byteLength(data),
+      data: () => parseFrozen(data) as Readonly<Record<string, unknown>>,
+    };
   }
 
   async list(

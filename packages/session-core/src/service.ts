@@ -151,6 +151,15 @@ export interface SessionInfo extends Head {
   readonly altered: Altered | undefined;
 }
 
+/** One session with what an operator may be shown of its data, where the process allows that. */
+export interface SessionDetail {
+  readonly info: SessionInfo;
+  /** Of the data as JSON. */
+  readonly dataBytes: number;
+  /** Parsed when asked for, and frozen. */
+  data(): Readonly<Record<string, unknown>>;
+}
+
 export interface ManagerQuery {
   readonly service?: string | undefined;
   readonly user?: string | undefined;
@@ -194,6 +203,8 @@ export interface SessionManager {
   service(name: string, options?: ServiceOptions): Service;
   /** A living session; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
   get(id: SessionId): Promise<SessionInfo | undefined>;
+  /** A living session with its data; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
+  inspect(id: SessionId): Promise<SessionDetail | undefined>;
   /** Ascending by id, over all backends that can list. @throws SessionError `BACKEND_*`. */
   list(
     query?: ManagerQuery,
