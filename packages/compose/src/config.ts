@@ -7,6 +7,7 @@ import type {
   ServiceOptions,
   Transport,
 } from '@sessionkit/session-core';
+import type { ModuleSource } from './modules.js';
 import type { Path } from './problem.js';
 
 /** A section of the file with the module that checked it. */
@@ -87,6 +88,10 @@ export interface CheckedConfig {
   readonly resources: ReadonlyMap<string, ResourceUse>;
   readonly services: ReadonlyMap<string, CheckedService>;
   readonly listeners: readonly ListenerConfig[];
+  /** All that its sections name. */
+  readonly servers: ReadonlyMap<string, ServerTarget>;
+  /** The modules behind its sections. */
+  readonly modules: readonly ModuleSource[];
   /** Addresses and ranges of proxies. */
   readonly trustProxy: readonly string[];
   /** Undefined: no admin API. */

@@ -10,6 +10,7 @@ export type {
   ResourceUse,
 } from './config.js';
 export { configSchema } from './json-schema.js';
+export type { ModuleSource } from './modules.js';
 export { ConfigError, formatPath, formatProblems, type Path, type Problem } from './problem.js';
 export { type ConfigSource, type Reading, type ReadOptions, readConfig } from './read.js';
 export type { JsonSchema } from './schema-view.js';

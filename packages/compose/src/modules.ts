@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { type AnyModule, CONTRACT_VERSION, type ModuleKind } from '@sessionkit/session-core';
 import type { Problem } from './problem.js';
-import { isLocal, resolveModule, splitSpecifier } from './resolve.js';
+import { isLocal, resolveModule, splitSpecifier, versionOf } from './resolve.js';
 import { closest } from './suggest.js';
 
 /** Kinds that a configuration of this version can name. */
@@ -14,6 +14,17 @@ export const KNOWN_TYPES: Readonly<Record<KnownKind, readonly string[]>> = {
   router: ['proxy'],
   resource: ['redis', 'postgres', 'mysql', 'memcache', 'couchbase'],
 };
+
+/** A module that a configuration uses, and where it comes from. */
+export interface ModuleSource {
+  readonly kind: ModuleKind;
+  /** The word after `type:`. */
+  readonly type: string;
+  /** Name of its package, or its file. */
+  readonly package: string;
+  /** Of its package; undefined when there is none. */
+  readonly version: string | undefined;
+}
 
 export type Loaded =
   | { readonly module: AnyModule; readonly problem?: undefined }
@@ -34,11 +45,18 @@ export class ModuleLoader {
   readonly #places: readonly string[];
   readonly #conditions: readonly string[];
   readonly #loaded = new Map<string, Promise<Loaded>>();
+  readonly #sources: ModuleSource[] = [];
 
   /** @param places Folders to resolve from, the first one first. */
   constructor(places: readonly string[], conditions: readonly string[]) {
     this.#places = places;
     this.#conditions = conditions;
+  }
+
+  /** Where those come from that could be loaded, sorted. */
+  get sources(): readonly ModuleSource[] {
+    const key = ({ kind, type }: ModuleSource) => `${kind} ${type}`;
+    return [...this.#sources].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
   load(kind: KnownKind, type: string): Promise<Loaded> {
@@ -65,7 +83,13 @@ export class ModuleLoader {
     const inner = imported.default as
       | { readonly __esModule?: unknown; readonly default?: unknown }
       | undefined;
-    return check(kind, specifier, inner?.__esModule ? inner.default : inner);
+    const loaded = check(kind, specifier, inner?.__esModule ? inner.default : inner);
+    if (loaded.problem === undefined) {
+      const name = isLocal(specifier) ? specifier : splitSpecifier(specifier)[0];
+      const version = isLocal(specifier) ? undefined : versionOf(found, name);
+      this.#sources.push({ kind, type: loaded.module.type, package: name, version });
+    }
+    return loaded;
   }
 
   #resolve(specifier: string): string | { readonly folder: string | undefined } {

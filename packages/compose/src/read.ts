@@ -80,7 +80,8 @@ async function check(
   if (top === undefined) return undefined;
 
   const places = [dirname(resolve(file)), ...[options.resolveFrom ?? []].flat().map(folderOf)];
-  const sections = new Sections(new ModuleLoader(places, options.conditions ?? []), report);
+  const loader = new ModuleLoader(places, options.conditions ?? []);
+  const sections = new Sections(loader, report);
   const known = keysAt(jsonSchemaOf(fileSchema), []);
   for (const key of Object.keys(top)) {
     if (!known.includes(key))
@@ -88,6 +89,7 @@ async function check(
   }
 
   const resourceFields = names(top, 'resources', report);
+  const servers = readServers(top, report);
   const sessions = new Sessions(sections, report, resourceFields);
   // `session` and `services` first: of sections that wait for one missing package, the one that uses it is reported.
   const { services, sessions: settled } = await readServices(
@@ -98,7 +100,7 @@ async function check(
       sections,
       sessions,
       report,
-      servers: readServers(top, report),
+      servers,
     },
   );
   const resources = await readResources(resourceFields, sections, report);
@@ -111,6 +113,8 @@ async function check(
     resources,
     services,
     listeners,
+    servers,
+    modules: loader.sources,
     trustProxy: rest.trust_proxy ?? [],
     admin: admin || undefined,
     drainTimeout: Math.round((rest.drain_timeout ?? 10) * 1000),

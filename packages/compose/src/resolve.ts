@@ -57,6 +57,22 @@ export function resolveModule(specifier: string, folder: string, conditions: rea
   }
 }
 
+/** The version of the package `name` that a file belongs to; undefined when its package.json is not found or has none. */
+export function versionOf(file: string, name: string): string | undefined {
+  for (let folder = dirname(file); folder !== dirname(folder); folder = dirname(folder)) {
+    try {
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
+        name?: unknown;
+        version?: unknown;
+      } | null;
+      if (manifest?.name === name) return typeof manifest.version === 'string' ? manifest.version : undefined;
+    } catch {
+      // None here, or one that says nothing: the next folder up.
+    }
+  }
+  return undefined;
+}
+
 /** A package.json that cannot be read has none: `require.resolve` then says what node thinks of it. */
 function exportsOf(file: string): unknown {
   try {

@@ -130,6 +130,38 @@ describe('a module is found', () => {
   });
 });
 
+describe('where a module comes from', () => {
+  const sources = async (type: string, resolveFrom?: string) => {
+    const text = `services: { shop: { session: false, router: { type: ${JSON.stringify(type)} } } }`;
+    const { config } = await readConfig({ file: join(root, 'site/sessionkit.yaml'), text }, { resolveFrom });
+    return config?.modules;
+  };
+
+  it.each([
+    ['@acme/esm/module', '@acme/esm', '1.0.0'],
+    ['acme-old/m.js', 'acme-old', '1.0.0'],
+    ['proxy', '@sessionkit/router-proxy', '1.0.0'],
+    ['./own.mjs', './own.mjs', undefined],
+  ])('%s is told with its package and version', async (type, name, version) => {
+    expect(await sources(type)).toEqual([{ kind: 'router', type: 'r', package: name, version }]);
+  });
+
+  it('is told once, however many sections use it, and not of a module that cannot be used', async () => {
+    const text = `
+services:
+  one: { session: false, router: { type: proxy } }
+  two: { session: false, router: { type: proxy } }
+servers: { b: { url: "http://127.0.0.1:9002" }, a: { url: "https://localhost", steer: true } }`;
+    const { config } = await readConfig({ file: join(root, 'site/sessionkit.yaml'), text });
+    expect(config?.modules).toHaveLength(1);
+    expect([...(config?.servers.values() ?? [])]).toEqual([
+      { name: 'b', url: 'http://127.0.0.1:9002', steer: false },
+      { name: 'a', url: 'https://localhost', steer: true },
+    ]);
+    expect(await sources('acme-driverless/module')).toBeUndefined();
+  });
+});
+
 describe('a module that cannot be used says why', () => {
   it('its driver is not installed', async () => {
     expect(await use('acme-driverless/module')).toEqual({
