@@ -1,10 +1,11 @@
-import type { Service } from '@sessionkit/session-core';
+import type { Filter, Service, SessionManager } from '@sessionkit/session-core';
 import type { Links } from './documents.js';
 import type { Relationship, ResourceOf, ResourceType } from './schemas-resources.js';
-import type { FilterInfo, ListenerInfo, ServerInfo, System, Traffic } from './system.js';
+import type { ListenerInfo, ServerInfo, System, Traffic } from './system.js';
 
 /** What the documents of resources depend on besides the resource. */
 export interface ResourceView {
+  readonly manager: SessionManager;
   readonly system: System;
   readonly links: Links;
 }
@@ -33,7 +34,7 @@ export function serviceResource(service: Service, view: ResourceView): ResourceO
     id: name,
     links: { self: links.to('services', name) },
     relationships: {
-      filters: relation('filters', info?.filters ?? [], 'services', name, links),
+      filters: relation('filters', options.filters ?? [], 'services', name, links),
       listeners: relation(
         'listeners',
         listeners.map((listener) => listener.name),
@@ -84,13 +85,24 @@ export function listenerResource(
   };
 }
 
-export function filterResource(filter: FilterInfo, { system, links }: ResourceView): ResourceOf<'filters'> {
-  const { name, module, parameters = {} } = filter;
+export function filterResource(
+  name: string,
+  filter: Filter,
+  { manager, system, links }: ResourceView,
+): ResourceOf<'filters'> {
+  const services = [...manager.services.values()].filter(({ options }) => options.filters?.includes(name));
   return {
-    attributes: { ...(module === undefined ? {} : { module }), parameters, ...sourceOf(system) },
+    attributes: {
+      filter_diagnostics: filter.diagnostics?.() ?? {},
+      module: filter.type,
+      parameters: {},
+      ...sourceOf(system),
+    },
     id: name,
     links: { self: links.to('filters', name) },
-    relationships: { services: relation('services', filter.services, 'filters', name, links) },
+    relationships: {
+      services: relation('services', services.map((service) => service.name).sort(), 'filters', name, links),
+    },
     type: 'filters',
   };
 }

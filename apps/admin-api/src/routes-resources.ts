@@ -23,7 +23,8 @@ export const RESOURCE_ROUTES: readonly Route[] = [
     type: 'filters',
     word: 'filter',
     relationships: ['services'],
-    resources: (call) => call.system.filters().map((filter) => filterResource(filter, call)),
+    resources: (call) =>
+      [...call.manager.filters].map(([name, filter]) => filterResource(name, filter, call)),
   }),
   ...readRoutes({ type: 'monitors', word: 'monitor', relationships: [], resources: () => [] }),
 ];

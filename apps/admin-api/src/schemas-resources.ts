@@ -108,7 +108,7 @@ const server = resource(
 
 const filter = resource(
   'filters',
-  { module: z.string().optional(), parameters, source: source.optional() },
+  { filter_diagnostics: parameters, module: z.string(), parameters, source: source.optional() },
   { services: relationship },
 );
 

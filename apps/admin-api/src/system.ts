@@ -42,8 +42,6 @@ export interface ServiceInfo {
   readonly parameters?: Parameters | undefined;
   /** Names of the servers that its router uses. */
   readonly servers?: readonly string[] | undefined;
-  /** Names of its filters, in their order. */
-  readonly filters?: readonly string[] | undefined;
   readonly traffic?: Traffic | undefined;
   /** Undefined: the process cannot stop it. */
   readonly control?: Switch | undefined;
@@ -76,16 +74,6 @@ export interface ServerInfo {
   /** Names of the services that use it. */
   readonly services: readonly string[];
   readonly traffic?: Traffic | undefined;
-}
-
-/** A link of the chains around sessions. */
-export interface FilterInfo {
-  readonly name: string;
-  /** Type of its module; undefined when only its name is known. */
-  readonly module?: string | undefined;
-  readonly parameters?: Parameters | undefined;
-  /** Names of the services that have it. */
-  readonly services: readonly string[];
 }
 
 /** A package that the process works with. */
@@ -135,7 +123,6 @@ export interface System {
   service(name: string): ServiceInfo | undefined;
   servers(): readonly ServerInfo[];
   listeners(): readonly ListenerInfo[];
-  filters(): readonly FilterInfo[];
   modules(): readonly ModuleInfo[];
   /** One for each event loop. */
   threads(): Promise<readonly ThreadInfo[]>;
@@ -150,7 +137,6 @@ export function completeSystem(
   told: Partial<System> = {},
 ): System {
   const startedAt = told.startedAt ?? now() - Math.round(process.uptime() * 1000);
-  const filters = [...manager.filters.keys()].sort().map((name) => ({ name, services: [] }));
   return {
     version: undefined,
     file: undefined,
@@ -159,7 +145,6 @@ export function completeSystem(
     service: (name) => (manager.services.has(name) ? { name, state: 'Started', startedAt } : undefined),
     servers: () => [],
     listeners: () => [],
-    filters: () => filters,
     modules: () => modulesOf(manager),
     threads: async () => [await thisThread()],
     log: undefined,
@@ -175,6 +160,7 @@ function modulesOf(manager: SessionManager): readonly ModuleInfo[] {
     const id = `${type}-${name}`;
     found.set(id, { id, type });
   };
+  for (const { type } of manager.filters.values()) note('filter', type);
   for (const { options } of manager.services.values()) {
     if (options.backend !== undefined) note('backend', options.backend.type);
     for (const transport of options.transports ?? []) note('transport', transport.type);
