@@ -1,5 +1,7 @@
 import { SessionError } from '@sessionkit/session-core';
+import { IoRedisClusterConnection } from './cluster.js';
 import { isReplyFault } from './faults.js';
+import { LISTENER_OPTIONS, listen } from './subscriber.js';
 
 /** A command and its arguments. */
 export type Command = readonly string[];
@@ -19,6 +21,21 @@ export interface IoRedisSubscriber {
   on(event: string, listener: (...args: string[]) => void): unknown;
 }
 
+/** What is used of an ioredis 6 client of a Cluster (`new Cluster([…], …)`). */
+export interface IoRedisCluster {
+  readonly options: object;
+  call(command: string, args: string[]): Promise<unknown>;
+  nodes(role: 'master'): IoRedisNode[];
+  on(event: '-node', listener: (node: IoRedisNode) => void): unknown;
+  off(event: '-node', listener: (node: IoRedisNode) => void): unknown;
+}
+
+/** Its connection to one server. */
+export interface IoRedisNode {
+  call(command: string, args: string[]): Promise<unknown>;
+  duplicate(override: object): IoRedisSubscriber;
+}
+
 /** What is used of a node-redis 6 client (`createClient(…)`), connected by whoever made it. */
 export interface NodeRedisClient {
   readonly options: object;
@@ -33,7 +50,7 @@ export interface NodeRedisSubscriber {
   on(event: string, listener: (error: Error) => void): unknown;
 }
 
-export type RedisClient = IoRedisClient | NodeRedisClient;
+export type RedisClient = IoRedisClient | IoRedisCluster | NodeRedisClient;
 
 /** A connection that only hears what is published. */
 export interface Subscription {
@@ -42,10 +59,17 @@ export interface Subscription {
 
 /** The few things that the backend asks of either client. */
 export interface Connection {
+  /** Whether keys lie on several servers: a script has keys of one slot then, and commands for several keys come in no order. */
+  readonly spread: boolean;
   /** One command; rejects with what the client throws. */
   send(command: Command): Promise<unknown>;
-  /** Several in one round trip, in this order; an error reply is a value in its place. A lost connection rejects. */
+  /**
+   * Several in one round trip, in this order where keys lie on one server; an error reply is a value in its place. A lost connection rejects, or is a value in its
+   * place where others may be there.
+   */
   sendAll(commands: readonly Command[]): Promise<readonly unknown[]>;
+  /** Several to each server that holds keys; what goes wrong is a value in its place. */
+  sendToAll(commands: readonly Command[]): Promise<readonly unknown[]>;
   /**
    * Hears `channel` on a connection of its own, again after each reconnection, until closed. Resolves when it hears, or when the first attempt to connect has
    * failed and others follow.
@@ -60,6 +84,17 @@ export interface Connection {
 /** @throws SessionError `CONFIG_INVALID` for a client that is none, or one that queues or resends by itself. */
 export function connectionOf(client: RedisClient): Connection {
   const { options } = client;
+  if ('nodes' in client) {
+    const { redisOptions } = options as { readonly redisOptions?: object };
+    refuse('ioredis Cluster', options, CLUSTER_OPTIONS);
+    refuse('ioredis Cluster', redisOptions ?? {}, CLUSTER_NODE_OPTIONS, 'redisOptions.');
+    return new IoRedisClusterConnection(client);
+  }
+  if ('nodeByAddress' in client)
+    throw new SessionError(
+      'CONFIG_INVALID',
+      'a Cluster of node-redis cannot be told to leave commands alone: use a Cluster of ioredis',
+    );
   if ('call' in client) {
     refuse('ioredis', options, {
       autoResendUnfulfilledCommands: false,
@@ -74,17 +109,30 @@ export function connectionOf(client: RedisClient): Connection {
   return new NodeRedisConnection(client);
 }
 
+/** CLUSTERDOWN and a lost connection are answers, and reads go to where the writes are. */
+const CLUSTER_OPTIONS = {
+  enableOfflineQueue: false,
+  retryDelayOnFailover: 0,
+  retryDelayOnClusterDown: 0,
+  scaleReads: 'master',
+  keyPrefix: undefined,
+};
+const CLUSTER_NODE_OPTIONS = { autoResendUnfulfilledCommands: false, keyPrefix: undefined };
+
 function refuse(
   library: string,
   options: object,
-  wanted: Readonly<Record<string, boolean | undefined>>,
+  wanted: Readonly<Record<string, boolean | number | string | undefined>>,
+  path = '',
 ): void {
   const wrong = Object.entries(wanted).filter(
     ([name, value]) => (Reflect.get(options ?? {}, name) || undefined) !== (value || undefined),
   );
   if (wrong.length === 0) return;
   const fix = wrong.map(([name, value]) =>
-    value === undefined ? `no ${name} (this backend has an option prefix)` : `${name}: ${value}`,
+    value === undefined
+      ? `no ${path}${name} (this backend has an option prefix)`
+      : `${path}${name}: ${JSON.stringify(value)}`,
   );
   throw new SessionError(
     'CONFIG_INVALID',
@@ -93,6 +141,7 @@ function refuse(
 }
 
 class IoRedisConnection implements Connection {
+  readonly spread = false;
   readonly #client: IoRedisClient;
 
   constructor(client: IoRedisClient) {
@@ -115,32 +164,21 @@ class IoRedisConnection implements Connection {
     });
   }
 
-  async subscribe(channel: string, onMessage: (message: string) => void, onFault: (error: unknown) => void) {
-    const own = { lazyConnect: true, enableOfflineQueue: false, autoResubscribe: false };
-    const subscriber = this.#client.duplicate(own);
-    let closed = false;
-    await new Promise<void>((settled) => {
-      subscriber.on('error', (error) => {
-        onFault(error);
-        settled();
-      });
-      subscriber.on('message', (_, message = '') => onMessage(message));
-      subscriber.on('ready', () => {
-        subscriber.subscribe(channel).catch(onFault).finally(settled);
-      });
-      // What goes wrong is an `error` event too.
-      subscriber.connect().catch(() => settled());
-    });
-    return {
-      close() {
-        if (!closed) subscriber.disconnect();
-        closed = true;
-      },
-    };
+  sendToAll(commands: readonly Command[]): Promise<unknown[]> {
+    return this.sendAll(commands);
+  }
+
+  subscribe(
+    channel: string,
+    onMessage: (message: string) => void,
+    onFault: (error: unknown) => void,
+  ): Promise<Subscription> {
+    return listen(() => this.#client.duplicate(LISTENER_OPTIONS), channel, onMessage, onFault);
   }
 }
 
 class NodeRedisConnection implements Connection {
+  readonly spread = false;
   readonly #client: NodeRedisClient;
 
   constructor(client: NodeRedisClient) {
@@ -149,6 +187,10 @@ class NodeRedisConnection implements Connection {
 
   send(command: Command): Promise<unknown> {
     return this.#client.sendCommand([...command]);
+  }
+
+  sendToAll(commands: readonly Command[]): Promise<unknown[]> {
+    return this.sendAll(commands);
   }
 
   /** Commands of one turn of the event loop leave in one write. */

@@ -48,21 +48,6 @@ export function dueEntry(store: RedisStore, id: SessionId, due: Millis, until: M
   return store.scripts.add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`, 'LT']);
 }
 
-/**
- * Adds index entries, then runs the script that writes the records, in this order and in one round trip: a process that is killed between them leaves entries without their
- * sessions, which lists drop, and never sessions that no list finds. Answers what the script does.
- */
-export async function indexed(
-  store: RedisStore,
-  what: string,
-  entries: readonly ScriptCommand[],
-  script: ScriptCommand,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const answers = await store.sendAll(what, [...entries, script], signal);
-  return answers.at(-1);
-}
-
 /** Takes a session out of these indexes, whenever it was added. */
 export function dropEntries(id: SessionId, keys: readonly string[]): Command[] {
   return keys.map((key) => ['ZREMRANGEBYLEX', key, `[${id} `, behind(id)]);

@@ -9,9 +9,10 @@ import {
   type Touch,
 } from '@sessionkit/session-core';
 import { packEnded, packHead, type ReadMembers, unpack } from './codec.js';
-import { addEntries, dropEntries, dueEntry, indexed } from './entries.js';
+import { addEntries, dropEntries, dueEntry } from './entries.js';
+import type { ScriptCommand } from './script.js';
 import { KEPT_LATE } from './scripts.js';
-import type { RedisStore } from './store.js';
+import { type RedisStore, throwIfNone } from './store.js';
 
 type SaveAnswer = readonly [
   outcome: 'yes' | 'no' | 'move' | 'corrupt',
@@ -35,7 +36,7 @@ export async function load(
   signal: AbortSignal,
 ): Promise<(SessionRecord | undefined | SessionError)[]> {
   store.check(signal);
-  const found = await store.members(ids, true, signal);
+  const found = await store.reachable(ids, true, signal);
   return found.map((members, at) =>
     members instanceof SessionError ? members : unpack(ids[at] as SessionId, members),
   );
@@ -54,26 +55,27 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
   const head = packHead(record);
   checkSize(store, head, record.data);
   const latest = await store.latest(signal);
+  // Entries go ahead of their session: who is killed between them leaves entries without it, which lists drop, and never a session that no list finds.
+  const stored = async (entries: readonly ScriptCommand[], indexed: boolean): Promise<SaveAnswer> => {
+    const script = command(store, record, head, latest, indexed);
+    const [answer] = await store.inTurn('save', entries, [script], signal);
+    if (answer instanceof SessionError) throw answer;
+    return answer as SaveAnswer;
+  };
   if (record.version === 1) {
     const entries = [
       ...addEntries(store, record, record.startedAt),
       dueEntry(store, record.id, deadFrom(record), stopAt(record)),
     ];
-    const script = command(store, record, head, latest, true);
-    return decided(record.id, (await indexed(store, 'save', entries, script, signal)) as SaveAnswer);
+    return decided(record.id, await stored(entries, true));
   }
-  const answer = (await store.send(
-    'save',
-    command(store, record, head, latest, false),
-    signal,
-  )) as SaveAnswer;
+  const answer = await stored([], false);
   if (answer[0] !== 'move') return settle(store, record, answer, signal);
   const [, , service, user] = answer;
   const entries = addEntries(store, record, Math.ceil(await store.time(signal)), {
     except: store.keys.indexes(service, user || undefined, false),
   });
-  const script = command(store, record, head, latest, true);
-  return settle(store, record, (await indexed(store, 'save', entries, script, signal)) as SaveAnswer, signal);
+  return settle(store, record, await stored(entries, true), signal);
 }
 
 /** What a save leaves to be done in the indexes, which seldom is anything: the session is due earlier, or its user is another. */
@@ -151,15 +153,22 @@ export async function touch(
 ): Promise<SessionId[]> {
   store.check(signal);
   if (batch.length === 0) return [];
-  const keys = batch.map(({ id }) => store.keys.record(id));
-  const args = batch.flatMap(({ epoch, seenAt }) => [`${epoch}`, `${seenAt}`]);
   const latest = await store.latest(signal);
-  const places = (await store.send(
-    'touch',
-    store.scripts.touch.command(keys, [latest, ...args]),
-    signal,
-  )) as number[];
-  return places.map((place) => (batch[place - 1] as Touch).id);
+  const groups = store.bySlot(batch, ({ id }) => id);
+  const commands = groups.map((touches) =>
+    store.scripts.touch.command(
+      touches.map(({ id }) => store.keys.record(id)),
+      [latest, ...touches.flatMap(({ epoch, seenAt }) => [`${epoch}`, `${seenAt}`])],
+    ),
+  );
+  const answers = await store.sendEach('touch', commands, signal);
+  throwIfNone(answers);
+  return groups.flatMap((touches, n) => {
+    const answer = answers[n];
+    // Nothing is known of what a server that is down holds.
+    if (answer instanceof SessionError) return [];
+    return (answer as number[]).map((place) => (touches[place - 1] as Touch).id);
+  });
 }
 
 /**
@@ -178,8 +187,7 @@ export async function end(
   let left = ids.flatMap((id, at) => standing(id, found[at] as ReadMembers | SessionError) ?? []);
   while (left.length > 0) {
     const moved: Standing[] = [];
-    for (const [place, outcome, service, user] of await endThose(store, left, ending, signal)) {
-      const one = left[place - 1] as Standing;
+    for (const [one, outcome, service, user] of await endThose(store, left, ending, signal)) {
       if (outcome === 'ended') ended.push(one.id);
       else moved.push({ ...one, service, user });
     }
@@ -203,7 +211,7 @@ async function endThose(
   sessions: readonly Standing[],
   { keepUntil, ...how }: Ending,
   signal: AbortSignal,
-): Promise<readonly EndAnswer[]> {
+): Promise<(readonly [Standing, 'ended' | 'moved', string, string])[]> {
   const latest = await store.latest(signal);
   const now = Math.ceil(await store.time(signal));
   const goes: Millis = keepUntil + KEPT_LATE;
@@ -216,15 +224,26 @@ async function endThose(
       dueEntry(store, id, keepUntil, keepUntil),
     ];
   });
-  const script = store.scripts.end.command(
-    sessions.map(({ id }) => store.keys.record(id)),
-    [
-      latest,
-      packEnded(how, keepUntil),
-      how.cause,
-      `${goes}`,
-      ...sessions.flatMap(({ id, service, user }) => [id, service, user]),
-    ],
+  const groups = store.bySlot(sessions, ({ id }) => id);
+  const scripts = groups.map((those) =>
+    store.scripts.end.command(
+      those.map(({ id }) => store.keys.record(id)),
+      [
+        latest,
+        packEnded(how, keepUntil),
+        how.cause,
+        `${goes}`,
+        ...those.flatMap(({ id, service, user }) => [id, service, user]),
+      ],
+    ),
   );
-  return (await indexed(store, 'end', entries, script, signal)) as EndAnswer[];
+  const answers = await store.inTurn('end', entries, scripts, signal);
+  return groups.flatMap((those, n) => {
+    const answer = answers[n];
+    // Nobody may take a session for ended that is not.
+    if (answer instanceof SessionError) throw answer;
+    return (answer as EndAnswer[]).map(
+      ([place, ...found]) => [those[place - 1] as Standing, ...found] as const,
+    );
+  });
 }

@@ -1,4 +1,5 @@
 import { type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
+import slotOf from 'cluster-key-slot';
 import type { Command, Connection } from './client.js';
 import type { ReadMembers } from './codec.js';
 import { faultOf, lateAt } from './faults.js';
@@ -52,7 +53,8 @@ export class RedisStore {
         return await this.connection.send(command.command);
       } catch (error) {
         if (!isUnknownScript(error)) throw error;
-        await this.teach(signal);
+        if (!this.connection.spread) await this.teach(signal);
+        this.check(signal);
         return await this.connection.send(inFull(command));
       }
     } catch (error) {
@@ -60,7 +62,7 @@ export class RedisStore {
     }
   }
 
-  /** Several in one round trip; error replies stay in their places. */
+  /** Several in one round trip; faults stay in their places. It rejects only when nothing was sent. */
   async sendEach(
     what: string,
     commands: readonly (Command | ScriptCommand)[],
@@ -68,30 +70,59 @@ export class RedisStore {
   ): Promise<unknown[]> {
     this.check(signal);
     if (commands.length === 0) return [];
-    try {
-      const answers = [
-        ...(await this.connection.sendAll(commands.map((each) => ('script' in each ? each.command : each)))),
-      ];
-      const again = answers.flatMap((answer, at) => (isUnknownScript(answer) ? [at] : []));
-      if (again.length === 0) return answers;
-      await this.teach(signal);
-      const found = await this.connection.sendAll(again.map((at) => inFull(commands[at] as ScriptCommand)));
+    const answers = await this.#sent(commands);
+    const again = answers.flatMap((answer, at) => (isUnknownScript(answer) ? [at] : []));
+    if (again.length > 0) {
+      if (!this.connection.spread) await this.teach(signal);
+      this.check(signal);
+      const found = await this.#sent(again.map((at) => inFull(commands[at] as ScriptCommand)));
       for (const [n, at] of again.entries()) answers[at] = found[n];
-      return answers;
-    } catch (error) {
-      throw this.#fault(error, what);
     }
+    return answers.map((answer) => (answer instanceof Error ? this.#fault(answer, what) : answer));
   }
 
-  /** Several in one round trip; the first error reply is thrown. */
+  /** Several in one round trip; the first fault is thrown. */
   async sendAll(
     what: string,
     commands: readonly (Command | ScriptCommand)[],
     signal?: AbortSignal,
   ): Promise<unknown[]> {
     const answers = await this.sendEach(what, commands, signal);
-    for (const answer of answers) if (answer instanceof Error) throw this.#fault(answer, what);
+    for (const answer of answers) if (answer instanceof SessionError) throw answer;
     return answers;
+  }
+
+  /**
+   * First these, then those, whose answers it answers, faults in their places: in one round trip where one server has all keys, in two where it takes an answer to know that the
+   * first came first. A fault of the first is thrown.
+   */
+  async inTurn(
+    what: string,
+    first: readonly (Command | ScriptCommand)[],
+    then: readonly (Command | ScriptCommand)[],
+    signal?: AbortSignal,
+  ): Promise<unknown[]> {
+    if (this.connection.spread) {
+      await this.sendAll(what, first, signal);
+      return this.sendEach(what, then, signal);
+    }
+    const answers = await this.sendEach(what, [...first, ...then], signal);
+    const fault = answers.slice(0, first.length).find((answer) => answer instanceof SessionError);
+    if (fault !== undefined) throw fault;
+    return answers.slice(first.length);
+  }
+
+  /** What one script may have the keys of: all of it, or in a Cluster what is in one slot. */
+  bySlot<T>(items: readonly T[], idOf: (item: T) => SessionId): readonly (readonly T[])[] {
+    if (!this.connection.spread) return items.length === 0 ? [] : [items];
+    const slots = new Map<number, T[]>();
+    for (const item of items) {
+      const slot = slotOf(this.keys.record(idOf(item)));
+      const others = slots.get(slot);
+      if (others === undefined) slots.set(slot, [item]);
+      else others.push(item);
+    }
+    return [...slots.values()];
   }
 
   /** The read members of these sessions, with or without their data, in one round trip; a fault in the place of what is no hash. */
@@ -100,21 +131,35 @@ export class RedisStore {
     data: boolean,
     signal: AbortSignal,
   ): Promise<(ReadMembers | SessionError)[]> {
-    const keys = ids.map((id) => this.keys.record(id));
-    if (ids.length > 1) {
-      const script = this.scripts.load.command(keys, [data ? '1' : '0']);
-      const found = (await this.send('load', script, signal)) as (ReadMembers | string)[];
-      return found.map((members) => (typeof members === 'string' ? noHash(members) : members));
+    const found = await this.reachable(ids, data, signal);
+    for (const each of found) if (each instanceof SessionError && each.code !== 'RECORD_CORRUPT') throw each;
+    return found;
+  }
+
+  /** As {@link members}, with a fault in the place of each whose server could not be asked; thrown when it is all of them. */
+  async reachable(
+    ids: readonly SessionId[],
+    data: boolean,
+    signal: AbortSignal,
+  ): Promise<(ReadMembers | SessionError)[]> {
+    const groups = this.bySlot([...ids.keys()], (at) => ids[at] as SessionId);
+    const commands = groups.map((places) => {
+      const keys = places.map((at) => this.keys.record(ids[at] as SessionId));
+      const [key = ''] = keys;
+      if (keys.length > 1) return this.scripts.load.command(keys, [data ? '1' : '0']);
+      return ['HMGET', key, ...(data ? this.#members : this.#headMembers)];
+    });
+    const answers = await this.sendEach('load', commands, signal);
+    const found: (ReadMembers | SessionError)[] = [];
+    for (const [n, places] of (groups as number[][]).entries()) {
+      const answer = answers[n] as ReadMembers | (ReadMembers | string)[] | SessionError;
+      for (const [m, at] of places.entries()) {
+        const members = answer instanceof SessionError || places.length === 1 ? answer : answer[m];
+        found[at] = typeof members === 'string' ? noHash(members) : (members as ReadMembers | SessionError);
+      }
     }
-    try {
-      const [key] = keys;
-      if (key === undefined) return [];
-      const command = ['HMGET', key, ...(data ? this.#members : this.#headMembers)];
-      return [(await this.send('load', command, signal)) as ReadMembers];
-    } catch (error) {
-      if (error instanceof SessionError && error.code === 'RECORD_CORRUPT') return [error];
-      throw error;
-    }
+    throwIfNone(found);
+    return found;
   }
 
   /**
@@ -122,8 +167,13 @@ export class RedisStore {
    * would then come behind it. Where it may not take them so, each call brings its own.
    */
   async teach(signal?: AbortSignal): Promise<void> {
+    this.check(signal);
     const commands = Object.values(this.scripts).map(({ text }) => ['SCRIPT', 'LOAD', text]);
-    await this.sendEach('start', commands, signal);
+    try {
+      await this.connection.sendToAll(commands);
+    } catch (error) {
+      throw this.#fault(error, 'start');
+    }
   }
 
   /** Asks the store for its time. */
@@ -150,6 +200,18 @@ export class RedisStore {
     this.options.log({ level: 'warning', message: `redis: ${what} could not be brought up to date`, error });
   }
 
+  /** Answers and errors in their places; one command needs no pipeline. */
+  async #sent(commands: readonly (Command | ScriptCommand)[]): Promise<unknown[]> {
+    const plain = commands.map((each) => ('script' in each ? each.command : each));
+    const [only] = plain;
+    try {
+      if (only !== undefined && plain.length === 1) return [await this.connection.send(only)];
+      return [...(await this.connection.sendAll(plain))];
+    } catch (error) {
+      return plain.map(() => (error instanceof Error ? error : new Error(String(error))));
+    }
+  }
+
   #set(now: Millis): void {
     this.#clock = { offset: now - performance.now() };
   }
@@ -159,6 +221,13 @@ export class RedisStore {
     if (now !== undefined) this.#set(now);
     return faultOf(error, what);
   }
+}
+
+/** A part of a store may be down; when all of it is, nothing is known. */
+export function throwIfNone(answers: readonly unknown[]): void {
+  const [first] = answers;
+  const isFault = (answer: unknown) => answer instanceof SessionError && answer.code !== 'RECORD_CORRUPT';
+  if (isFault(first) && answers.every(isFault)) throw first;
 }
 
 function noHash(reply: string): SessionError {

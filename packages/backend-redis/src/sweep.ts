@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Millis, SessionId } from '@sessionkit/session-core';
+import { type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
 import type { Command } from './client.js';
 import { dropEntries } from './entries.js';
 import type { RedisStore } from './store.js';
@@ -47,14 +47,15 @@ async function step(
   const range = ['ZRANGEBYSCORE', keys.due, '-inf', `(${deadBefore}`, 'LIMIT', '0', `${most}`];
   const ids = (await store.send('sweep', range, signal)) as SessionId[];
   if (ids.length === 0) return 0;
-  const both = ids.flatMap((id) => [keys.record(id), keys.journal(id)]);
-  const answers = (await store.send(
-    'sweep',
-    store.scripts.sweep.command(both, [`${deadBefore}`]),
-    signal,
-  )) as SweepAnswer[];
+  const groups = store.bySlot(ids, (id) => id);
+  const scripts = groups.map((those) => {
+    const both = those.flatMap((id) => [keys.record(id), keys.journal(id)]);
+    return store.scripts.sweep.command(both, [`${deadBefore}`]);
+  });
+  const answers = (await store.sendAll('sweep', scripts, signal)).flat() as SweepAnswer[];
   const commands: Command[] = [];
-  for (const [at, id] of ids.entries()) {
+  const settled: Command[] = [];
+  for (const [at, id] of groups.flat().entries()) {
     const [outcome, ...rest] = answers[at] as SweepAnswer;
     if (outcome === 'later') {
       // One that cannot be understood is looked at again a day later, until its key goes.
@@ -68,10 +69,12 @@ async function step(
         ? [keys.index({}, false), keys.index({}, true)]
         : allIndexes(store, service, user);
     // What is due is met again until all else is done.
-    commands.push(...dropEntries(id, indexes), ['ZREM', keys.due, id]);
+    commands.push(...dropEntries(id, indexes));
+    settled.push(['ZREM', keys.due, id]);
     if (outcome === 'gone') swept.push(id);
   }
-  await store.sendAll('sweep', commands, signal);
+  for (const answer of await store.inTurn('sweep', commands, settled, signal))
+    if (answer instanceof SessionError) throw answer;
   return ids.length;
 }
 

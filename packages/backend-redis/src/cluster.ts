@@ -1,0 +1,60 @@
+import type { Command, Connection, IoRedisCluster, IoRedisNode, Subscription } from './client.js';
+import { LISTENER_OPTIONS, listen } from './subscriber.js';
+
+/**
+ * A Cluster through ioredis. It follows MOVED and ASK by itself, which is safe: a server that answers so has not done what it was asked. A command that waits meanwhile, in
+ * the queue of a connection that is being made, is refused by its not-after time when it comes too late.
+ */
+export class IoRedisClusterConnection implements Connection {
+  readonly spread = true;
+  readonly #client: IoRedisCluster;
+  #turn = 0;
+
+  constructor(client: IoRedisCluster) {
+    this.#client = client;
+  }
+
+  send([name = '', ...args]: Command): Promise<unknown> {
+    return this.#client.call(name, args);
+  }
+
+  /** Commands of one turn of the event loop leave together for each server. What goes wrong stays in its place: other servers are not concerned. */
+  async sendAll(commands: readonly Command[]): Promise<unknown[]> {
+    return settled(commands.map((command) => this.send(command)));
+  }
+
+  async sendToAll(commands: readonly Command[]): Promise<unknown[]> {
+    const masters = this.#client.nodes('master');
+    return settled(masters.flatMap((node) => commands.map(([name = '', ...args]) => node.call(name, args))));
+  }
+
+  /** What is published at one server is heard at all of them; another one is heard when this one leaves the Cluster. */
+  subscribe(
+    channel: string,
+    onMessage: (message: string) => void,
+    onFault: (error: unknown) => void,
+  ): Promise<Subscription> {
+    const client = this.#client;
+    const make = () => {
+      const masters = client.nodes('master');
+      const node = masters[this.#turn++ % masters.length];
+      const subscriber = node?.duplicate({ ...LISTENER_OPTIONS, retryStrategy: null });
+      if (subscriber === undefined) return undefined;
+      const left = (gone: IoRedisNode) => {
+        if (gone === node) subscriber.disconnect();
+      };
+      client.on('-node', left);
+      subscriber.on('end', () => client.off('-node', left));
+      return subscriber;
+    };
+    return listen(make, channel, onMessage, onFault);
+  }
+}
+
+async function settled(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
+  const answers = await Promise.allSettled(calls);
+  return answers.map((answer) => {
+    if (answer.status === 'fulfilled') return answer.value;
+    return answer.reason instanceof Error ? answer.reason : new Error(String(answer.reason));
+  });
+}
