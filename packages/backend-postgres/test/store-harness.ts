@@ -35,6 +35,7 @@ export async function connectTo(
 /** A single PostgreSQL with the settings that it has by itself. */
 export const single: StoreHarness = {
   name: 'postgres',
+  pooled: true,
   async start() {
     const postgres = await startPostgres({ durable: true });
     const { server } = postgres;

@@ -1,4 +1,4 @@
-import type { Backend, Environment, SessionId } from '@sessionkit/session-core';
+import type { Backend, Environment, Millis, SessionId } from '@sessionkit/session-core';
 
 /** Where a server listens. */
 export interface Address {
@@ -11,6 +11,8 @@ export interface ConnectOptions {
   readonly via?: readonly Address[] | undefined;
   /** Connections that it may have at most, where its client has a pool. */
   readonly pool?: number | undefined;
+  /** How long core waits for it, in ms: the backend refuses writes that arrive later. Left out: what core waits by default. */
+  readonly deadline?: Millis | undefined;
   /** The store's own promise to keep what it has acknowledged, `durable: true` in YAML, where the backend has that option. */
   readonly durable?: boolean | undefined;
   /** What its modules are given, and log to. Left out: the environment of the process, with a log that nobody reads. */
@@ -46,6 +48,8 @@ export interface RunningStore {
 export interface StoreHarness {
   /** As printed: `redis`, `redis cluster`. */
   readonly name: string;
+  /** Its client has a pool, which `pool` bounds. Left out: it has not. */
+  readonly pooled?: boolean | undefined;
   /** Starts an empty store, with settings under which what is acknowledged survives a kill. */
   start(): Promise<RunningStore>;
 }

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { can, type Millis } from '@sessionkit/session-core';
+import { cutCases } from './fault-cuts.js';
+import { killCases, leastAcknowledged } from './fault-kills.js';
+import {
+  type FaultCase,
+  FaultKit,
+  type FaultMeasures,
+  type FaultSettings,
+  LATE_BY,
+  pause,
+  RECOVERED_WITHIN,
+} from './fault-kit.js';
+import { outageCases } from './fault-outages.js';
+import { silenceCases } from './fault-silence.js';
+import type { RunningStore, StoreHarness } from './store-harness.js';
+
+/** What can happen to a store, and what must be true of a backend when it does. */
+export const faultCases: readonly FaultCase[] = [...outageCases, ...silenceCases, ...cutCases, ...killCases];
+
+export interface FaultOptions {
+  /** Deadline of the store for core, in ms. Default 2,000. */
+  readonly deadline?: Millis | undefined;
+  /** Runs the full counts, and asserts bounds of time as they are promised. Default false: less, and ten times the bounds. */
+  readonly full?: boolean | undefined;
+}
+
+/** A case bound to a store: what a test runner needs. */
+export interface FaultTest {
+  readonly name: string;
+  /** Rejects with an AssertionError where the store or its backend breaks a promise. */
+  run(): Promise<void>;
+}
+
+export interface FaultSuite {
+  /** The cases that apply, to be run one after the other. */
+  readonly cases: readonly FaultTest[];
+  /** What was measured so far, one line each: `faults NAME: 14 cases, slowest silent answer 2,043 ms, …`. */
+  report(): readonly string[];
+  /** Ends the store. */
+  close(): Promise<void>;
+}
+
+const CONNECTIONS_GONE_WITHIN: Millis = 5_000;
+const DEADLINE: Millis = 2_000;
+
+/** Starts the store; the answered suite's `close` ends it. Which cases apply follows from what the harness has and the backend can. */
+export async function faultSuite(harness: StoreHarness, options: FaultOptions = {}): Promise<FaultSuite> {
+  const store = await harness.start();
+  const settings = { deadline: options.deadline ?? DEADLINE, full: options.full ?? false };
+  const measures: FaultMeasures = { slowest: 0, recovered: 0, acknowledged: 0, found: 0, notes: [] };
+  let passed = 0;
+  const backend = await store.connect();
+  const cases = faultCases
+    .filter(({ ability }) => ability === undefined || can(backend, ability))
+    .filter(({ applies }) => applies?.(harness, store) ?? true);
+  await backend.close();
+  return {
+    cases: cases.map((one) => ({
+      name: one.name,
+      async run() {
+        if (one.ownStore) await onOwnStore(one, harness, settings, measures);
+        else await runFaultCase(one, store, settings, measures);
+        passed += 1;
+      },
+    })),
+    report: () => [reportOf(harness.name, passed, settings, measures), ...notesOf(harness.name, measures)],
+    close: () => store.stop(),
+  };
+}
+
+async function onOwnStore(
+  one: FaultCase,
+  harness: StoreHarness,
+  settings: FaultSettings,
+  measures: FaultMeasures,
+): Promise<void> {
+  const store = await harness.start();
+  const kit = await FaultKit.open(store, settings, measures);
+  try {
+    await withoutUnhandled(() => one.run(kit));
+  } finally {
+    await kit.close();
+    await store.stop();
+  }
+}
+
+/** Runs a case, and looks that nothing is left of it: no connection in the server, no rejection that nobody took. */
+async function runFaultCase(
+  one: FaultCase,
+  store: RunningStore,
+  settings: FaultSettings,
+  measures: FaultMeasures,
+): Promise<void> {
+  const before = await store.connections();
+  await withoutUnhandled(async () => {
+    const kit = await FaultKit.open(store, settings, measures);
+    try {
+      await one.run(kit);
+    } finally {
+      await kit.close();
+    }
+  });
+  const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
+  for (;;) {
+    const after = await store.connections();
+    if (after === before) return;
+    assert.ok(
+      performance.now() < limit,
+      `the server had ${before} connections before, and has ${after} after everything was closed`,
+    );
+    await pause(20);
+  }
+}
+
+async function withoutUnhandled(run: () => Promise<void>): Promise<void> {
+  const unhandled: unknown[] = [];
+  const note = (reason: unknown) => void unhandled.push(reason);
+  process.on('unhandledRejection', note);
+  try {
+    await run();
+    // The process tells of a rejection when a turn of the event loop is over.
+    await pause(1);
+  } finally {
+    process.off('unhandledRejection', note);
+  }
+  assert.deepEqual(unhandled, [], 'promises were rejected and nobody took it');
+}
+
+function reportOf(name: string, passed: number, settings: FaultSettings, measures: FaultMeasures): string {
+  const { slowest, recovered, acknowledged, found } = measures;
+  const whole = (value: number) => Math.round(value).toLocaleString('en');
+  return [
+    `faults ${name}: ${passed} cases`,
+    `slowest silent answer ${whole(slowest)} ms (at most ${whole(settings.deadline + LATE_BY)})`,
+    `recovered within ${whole(recovered)} ms (at most ${whole(RECOVERED_WITHIN)})`,
+    `saves acknowledged ${acknowledged} (at least ${leastAcknowledged({ settings })})`,
+    `found after restart ${found}`,
+  ].join(', ');
+}
+
+function notesOf(name: string, { notes }: FaultMeasures): string[] {
+  return notes.map((note) => `faults ${name}: ${note}`);
+}
