@@ -84,7 +84,7 @@ export class Backlog {
   async #payEndings(): Promise<void> {
     const groups = new Map<string, { owed: Owed; ids: SessionId[] }>();
     for (const [id, owed] of this.#endings) {
-      const key = JSON.stringify([owed.cause, owed.by, owed.keepEnded, owed.until]);
+      const key = JSON.stringify([owed.cause, owed.by, owed.keepEnded]);
       const group = groups.get(key);
       if (group === undefined) groups.set(key, { owed, ids: [id] });
       else group.ids.push(id);
@@ -93,9 +93,10 @@ export class Backlog {
       for (let i = 0; i < ids.length; i += CHUNK) {
         const chunk = ids.slice(i, i + CHUNK);
         try {
-          const ended = await this.#store.end(chunk, owed.cause, owed.by, owed.keepEnded);
-          const over = this.#store.now() >= (owed.until ?? 0);
-          for (const id of over ? chunk : ended) this.#endings.delete(id);
+          const ended = new Set(await this.#store.end(chunk, owed.cause, owed.by, owed.keepEnded));
+          const now = this.#store.now();
+          for (const id of chunk)
+            if (ended.has(id) || now >= (this.#endings.get(id)?.until ?? 0)) this.#endings.delete(id);
         } catch (error) {
           if (isGone(error)) return;
           this.#store.complain('ending sessions failed; it is tried again', error);

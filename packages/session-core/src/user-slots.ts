@@ -43,6 +43,8 @@ export async function endSurplus(
   try {
     const ended = new Set(await store.end(surplus, 'limit', user, keepEnded));
     left = surplus.filter((id) => !ended.has(id));
+    const records = await Promise.all(left.map((id) => store.load(id)));
+    left = left.filter((_, at) => records[at]?.ended === undefined);
   } catch {
     // The login is stored: it must not fail for this.
   }
