@@ -1,4 +1,5 @@
-import { DEFAULT_FILE, loadConfig } from './config-file.js';
+import { loadConfig } from './config-file.js';
+import { DEFAULT_FILE } from './default-file.js';
 
 /** `sessionkit check`. Answers the exit code. */
 export async function check(file: string | undefined): Promise<number> {

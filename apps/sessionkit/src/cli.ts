@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { printError } from './print.js';
+import { addSessionCommands } from './sessions/options.js';
 
 /** Wrong options or commands, as opposed to something that went wrong. */
 const USAGE = 2;
@@ -17,6 +18,7 @@ const commands = {
   check: async (file: string | undefined) => (await import('./check.js')).check(file),
   schema: async () => (await import('./schema.js')).printSchema(),
   sql: async (file: string | undefined) => (await import('./sql.js')).printSql(file),
+  sessions: () => import('./sessions/index.js'),
   user: () => import('./user.js'),
 };
 
@@ -54,6 +56,7 @@ function createProgram(done: (code: number) => void): Command {
     .addOption(config())
     .action(async ({ config }: { config?: string }) => done(await commands.sql(config)));
 
+  addSessionCommands(program, commands.sessions, done);
   addUserCommands(program, done);
   return program;
 }

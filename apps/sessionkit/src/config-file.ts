@@ -1,9 +1,7 @@
 import { existsSync } from 'node:fs';
 import { formatProblems, type Reading, readConfig } from '@sessionkit/compose';
+import { DEFAULT_FILE } from './default-file.js';
 import { print } from './print.js';
-
-/** Looked for in the working folder when no other file is named. */
-export const DEFAULT_FILE = 'sessionkit.yaml';
 
 const MINIMAL = `There is no ${DEFAULT_FILE} in this folder, and --config names no other file. To begin, put this into ${DEFAULT_FILE}:
 

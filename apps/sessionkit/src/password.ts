@@ -6,7 +6,7 @@ import { generatePassword } from './first-user.js';
 /** Where the password of a user comes from: `--generate`, a prompt on a terminal, else the first line of stdin. */
 export async function choosePassword(generate: boolean): Promise<{ password: string; generated: boolean }> {
   if (generate) return { password: generatePassword(), generated: true };
-  const password = process.stdin.isTTY ? await promptTwice() : await readLine();
+  const password = process.stdin.isTTY ? await promptTwice() : await readLine(', or say --generate');
   return { password, generated: false };
 }
 
@@ -16,8 +16,8 @@ async function promptTwice(): Promise<string> {
   throw new SessionError('INVALID_VALUE', 'the two passwords differ; nothing was changed');
 }
 
-/** Asks on the terminal. What is typed is not shown. */
-function prompt(question: string): Promise<string> {
+/** Asks on the terminal. What is typed is not shown. @throws SessionError `INVALID_VALUE`: nothing was typed. */
+export function prompt(question: string): Promise<string> {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
   const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true });
   process.stderr.write(question);
@@ -34,12 +34,13 @@ function prompt(question: string): Promise<string> {
   });
 }
 
-async function readLine(): Promise<string> {
+/** The first line of stdin. @param otherwise what else could be done @throws SessionError `INVALID_VALUE` */
+export async function readLine(otherwise = ''): Promise<string> {
   const lines = createInterface({ input: process.stdin });
   try {
     for await (const line of lines) return line;
   } finally {
     lines.close();
   }
-  throw new SessionError('INVALID_VALUE', 'no password on stdin: give it as one line, or say --generate');
+  throw new SessionError('INVALID_VALUE', `no password on stdin: give it as one line${otherwise}`);
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { createUsers, type Users } from '@sessionkit/admin-api';
-import { DEFAULT_FILE, loadConfig } from './config-file.js';
+import { loadConfig } from './config-file.js';
+import { DEFAULT_FILE } from './default-file.js';
 import { choosePassword } from './password.js';
 import { print } from './print.js';
 

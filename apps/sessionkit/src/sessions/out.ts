@@ -1,0 +1,17 @@
+import { once } from 'node:events';
+
+let gone = false;
+process.stdout.once('error', () => {
+  gone = true;
+});
+
+/** Whether nobody reads stdout any more, as in `sessionkit sessions list | head`: then there is nothing left to do. */
+export const readerGone = () => gone;
+
+/** Writes to stdout and waits for a reader that is slower. */
+export async function out(text: string): Promise<void> {
+  if (gone || process.stdout.write(text)) return;
+  await Promise.race([once(process.stdout, 'drain'), once(process.stdout, 'close')]).catch(() => {
+    gone = true;
+  });
+}
