@@ -6,37 +6,32 @@ export function render(document: unknown, pretty: boolean): string {
 }
 
 /**
- * The text of `{data: […], links: {self}}` in pieces, one per page, byte for byte what {@link render} makes of the whole. Holds one page at a time.
+ * The text of `{data: […], …tail}` in pieces, byte for byte what {@link render} makes of the whole. Holds one list of rows at a time. An empty piece is a
+ * chance to stop.
  *
- * @param pages of items whose keys are sorted: of many items each look counts.
+ * @param rows in lists, their keys sorted: of many rows each look counts.
+ * @param tail is called after the last row. Its names stand behind `data`.
  */
-export async function* renderPages(
-  pages: AsyncIterable<readonly unknown[]>,
-  self: string,
+export async function* renderCollection(
+  rows: AsyncGenerator<readonly unknown[], void, void>,
+  tail: () => object,
   pretty: boolean,
 ): AsyncGenerator<string, void, void> {
-  const [head, tail] = frame(self, pretty);
   const end = pretty ? '\n    ' : '';
-  let text = head;
+  let text = render({ data: [] }, pretty).replace(/\].*$/s, '');
   let first = true;
-  for await (const data of pages) {
+  for await (const data of rows) {
     if (data.length > 0) {
       // Between the same brackets and at the same depth as in the whole.
-      const page = JSON.stringify({ data }, null, pretty ? INDENT : undefined);
-      text += (first ? '' : ',') + page.slice(page.indexOf('[') + 1, page.lastIndexOf(']') - end.length);
+      const list = JSON.stringify({ data }, null, pretty ? INDENT : undefined);
+      text += (first ? '' : ',') + list.slice(list.indexOf('[') + 1, list.lastIndexOf(']') - end.length);
       first = false;
     }
-    if (text !== '') yield text;
-    text = '';
+    yield first ? '' : text;
+    if (!first) text = '';
   }
-  yield `${text}${first ? '' : end}${tail}`;
-}
-
-/** What stands before and after the items. */
-function frame(self: string, pretty: boolean): readonly [string, string] {
-  const text = render({ data: [], links: { self } }, pretty);
-  const at = text.indexOf(']');
-  return [text.slice(0, at), text.slice(at)];
+  const whole = render({ data: [], ...tail() }, pretty);
+  yield `${text}${first ? '' : end}${whole.slice(whole.indexOf(']'))}`;
 }
 
 /**
@@ -50,19 +45,24 @@ export function toBody(
   onError: (error: unknown) => boolean,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
+  let gone = false;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         try {
-          const piece = await pieces.next();
-          if (piece.done) controller.close();
-          else controller.enqueue(encoder.encode(piece.value));
+          for (;;) {
+            const piece = await pieces.next();
+            if (gone) return;
+            if (piece.done) return controller.close();
+            if (piece.value !== '') return controller.enqueue(encoder.encode(piece.value));
+          }
         } catch (error) {
           // Either way no half list looks like a whole one.
-          if (!onError(error)) controller.error(new Error('the answer cannot be finished'));
+          if (!gone && !onError(error)) controller.error(new Error('the answer cannot be finished'));
         }
       },
       async cancel() {
+        gone = true;
         await pieces.return();
       },
     },
@@ -70,7 +70,8 @@ export function toBody(
   );
 }
 
-function sorted(value: unknown): unknown {
+/** The value with its keys sorted at every depth. */
+export function sorted(value: unknown): unknown {
   if (value === null || typeof value !== 'object' || isSorted(value)) return value;
   if (Array.isArray(value)) return value.map(sorted);
   // Without a prototype, so that a key `__proto__` is one like any other.

@@ -13,10 +13,13 @@ export function routingPath(request: Request): string {
   return path.slice(start, end);
 }
 
-/** Query parameters by lower-case name; of a repeated one the first counts. */
+/** Query parameters by lower-case name, but that paths in `filter[…]` stay as they are; of a repeated one the first counts. */
 export function queryOf(url: string): Record<string, string> {
   const query: Record<string, string> = Object.create(null);
-  for (const [name, value] of new URL(url).searchParams) query[name.toLowerCase()] ??= value;
+  for (const [name, value] of new URL(url).searchParams) {
+    const path = /^filter(\[.*)$/is.exec(name)?.[1];
+    query[path === undefined ? name.toLowerCase() : `filter${path}`] ??= value;
+  }
   return query;
 }
 

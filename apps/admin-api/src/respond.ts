@@ -1,6 +1,7 @@
 import type { Millis } from '@sessionkit/session-core';
 import { type AdminError, errorDocument } from './errors.js';
-import { render, renderPages, toBody } from './render.js';
+import { validatorFields } from './preconditions.js';
+import { render, toBody } from './render.js';
 import type { Answer } from './route.js';
 
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -10,6 +11,8 @@ const COMMON_HEADERS: readonly (readonly [string, string])[] = [
   ['X-Frame-Options', 'Deny'],
   ['X-XSS-Protection', '1'],
   ['X-Content-Type-Options', 'nosniff'],
+  ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+  ['Cross-Origin-Resource-Policy', 'same-origin'],
   ['Referrer-Policy', 'same-origin'],
 ];
 
@@ -19,12 +22,14 @@ export function answerResponse(
   onStreamError: (error: unknown) => boolean,
 ): Response {
   const { status } = answer;
+  const validators = 'validators' in answer && answer.validators ? validatorFields(answer.validators) : {};
   if ('document' in answer)
-    return new Response(render(answer.document, pretty), { status, headers: JSON_TYPE });
-  if (!('pages' in answer || 'pieces' in answer)) return new Response(null, { status });
-  const pieces = 'pieces' in answer ? answer.pieces(pretty) : renderPages(answer.pages, answer.self, pretty);
-  const body = toBody(pieces, onStreamError);
-  return new Response(body, { status, headers: JSON_TYPE });
+    return new Response(render(answer.document, pretty), {
+      status,
+      headers: { ...JSON_TYPE, ...validators, ...answer.headers },
+    });
+  if (!('pieces' in answer)) return new Response(null, { status, headers: validators });
+  return new Response(toBody(answer.pieces(pretty), onStreamError), { status, headers: JSON_TYPE });
 }
 
 export function errorResponse(error: AdminError, pretty: boolean): Response {
@@ -37,6 +42,7 @@ export function errorResponse(error: AdminError, pretty: boolean): Response {
 /** Sets what every answer carries. */
 export function withCommonHeaders(response: Response, now: Millis): Response {
   response.headers.set('Date', new Date(now).toUTCString());
-  for (const [name, value] of COMMON_HEADERS) response.headers.set(name, value);
+  for (const [name, value] of COMMON_HEADERS)
+    if (!response.headers.has(name)) response.headers.set(name, value);
   return response;
 }

@@ -1,28 +1,50 @@
 import type { z } from '@hono/zod-openapi';
 import type { Environment, SessionManager } from '@sessionkit/session-core';
-import type { Operator } from './auth.js';
+import type { Access, Login, Operator } from './auth.js';
 import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
+import type { Preconditions, Validators } from './preconditions.js';
+import type { RawQuery } from './query/query.js';
+import type { System } from './system.js';
 import type { Account } from './users.js';
 
 /** What a handler is given besides the checked input. */
 export interface Call {
   readonly manager: SessionManager;
   readonly environment: Environment;
+  readonly system: System;
   readonly user: Operator;
   readonly links: Links;
+  /** All parameters as they came; for what collections and documents have in common. */
+  readonly query: RawQuery;
+  /** What the state of a resource must be for the request to be done. */
+  readonly conditions: Preconditions;
   /** Whether the user may see what clients told of themselves, and what they did. */
   readonly activity: boolean;
+  /** Whether documents show the data of sessions, and not only the names of its keys. */
+  readonly showData: boolean;
+  readonly login: Login;
+  /** Nobody on the way can read along: TLS, or a connection within the machine. */
+  readonly secure: boolean;
+  /** Users and tokens; undefined where the application that embeds the API knows its operators itself. */
+  readonly access: Access | undefined;
 }
 
 export type Answer =
   /** Empty. */
   | { readonly status: 200 | 204 }
-  | { readonly status: 200; readonly document: unknown }
+  /** The reader has it already. */
+  | { readonly status: 304; readonly validators: Validators | undefined }
+  | {
+      readonly status: 200;
+      readonly document: unknown;
+      /** Besides those of every answer, and before them. */
+      readonly headers?: Readonly<Record<string, string>> | undefined;
+      /** Of a resource whose states are told apart. */
+      readonly validators?: Validators | undefined;
+    }
   /** JSON that is made while it is sent, indented or not. */
-  | { readonly status: 200; readonly pieces: (pretty: boolean) => AsyncGenerator<string, void, void> }
-  /** A collection that is fetched while it is sent. */
-  | { readonly status: 200; readonly pages: AsyncIterable<readonly unknown[]>; readonly self: string };
+  | { readonly status: 200; readonly pieces: (pretty: boolean) => AsyncGenerator<string, void, void> };
 
 /** Input as it came; `query` has lower-case names. */
 interface RawInput {
@@ -40,7 +62,7 @@ export interface CheckedInput {
 }
 
 interface RouteHead {
-  readonly method: 'get' | 'patch' | 'delete';
+  readonly method: 'get' | 'post' | 'put' | 'patch' | 'delete';
   /** With `{name}` for a parameter, as OpenAPI writes it. */
   readonly path: string;
   /** What the access log calls it. */
@@ -48,6 +70,8 @@ interface RouteHead {
   readonly summary: string;
   /** The least a user must be. */
   readonly role: Account;
+  /** The handler checks the preconditions of a change itself, on the state that is to be changed. Otherwise the resource has no states to tell apart. */
+  readonly guarded?: boolean | undefined;
   /** Schemas of the answers that have a document, by status; undefined for an empty one. */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
 }
@@ -70,7 +94,7 @@ export interface Route extends RouteHead {
   readonly body: z.ZodType | undefined;
   /**
    * Checks all input, tells it to `onChecked`, and only then acts.
-   * @throws AdminError 400 or 404 for the input; whatever the handler throws.
+   * @throws AdminError 400 or 404 for the input, 412 for the preconditions; whatever the handler throws.
    */
   run(raw: RawInput, call: Call, onChecked: (input: CheckedInput) => void): Promise<Answer>;
 }
@@ -97,7 +121,15 @@ export function route<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
         body: body === undefined ? (undefined as z.output<B>) : check(body, raw.body, 400, 'the body'),
       };
       onChecked(input);
-      return handle(input, call);
+      const { conditions } = call;
+      if (definition.method !== 'get') {
+        if (definition.guarded !== true) conditions.check(undefined);
+        return handle(input, call);
+      }
+      const answer = await handle(input, call);
+      const validators = 'validators' in answer ? answer.validators : undefined;
+      conditions.check(validators);
+      return conditions.unchanged(validators) ? { status: 304, validators } : answer;
     },
   };
 }
@@ -108,6 +140,8 @@ function check<S extends z.ZodType>(schema: S, value: unknown, status: number, w
   throw new AdminError(
     status,
     result.error.issues.flatMap((issue) => {
+      // A check that knows the words of the contract.
+      if (issue.code === 'custom' && typeof issue.params?.detail === 'string') return issue.params.detail;
       const at = issue.path.join('.') || whole;
       if (issue.code !== 'unrecognized_keys') return `${at}: ${issue.message}`;
       return issue.keys.map((key) => `${at}: unknown name ${quoted(key)}`);

@@ -1,32 +1,89 @@
 import { z } from '@hono/zod-openapi';
 import type { SessionId } from '@sessionkit/session-core';
-import { serviceRelationship, sessionResource } from './documents.js';
+import { filterRelationship, serviceRelationship, sessionValidators } from './documents-sessions.js';
 import { AdminError } from './errors.js';
+import { answerCollection, answerResource } from './query/collection.js';
 import { type Call, type Route, route } from './route.js';
-import * as s from './schemas.js';
+import { noQuery } from './schemas.js';
+import { relationship } from './schemas-resources.js';
+import * as s from './schemas-sessions.js';
+import { managerDocuments, type SessionDocuments } from './session-source.js';
 
-/** Rows asked of the stores at a time. */
-const PAGE = 500;
-/** Rows written at a time: their text stays below what the garbage collector treats as a large object. */
-const PIECE = 50;
 const noParams = z.object({});
 
-export const SESSION_ROUTES: readonly Route[] = [
+/** What is read of sessions. */
+export function sessionReads<Id extends string>(documents: SessionDocuments<Id>): readonly Route[] {
+  return [
+    route({
+      method: 'get',
+      path: '/v1/sessions',
+      action: 'sessions.list',
+      summary: 'All living sessions, sorted by id',
+      role: 'basic',
+      params: noParams,
+      query: s.sessionsQuery,
+      answers: { 200: s.sessionsDocument },
+      async handle(_input, call) {
+        const after = call.query['page[after]'];
+        if (after !== undefined && !documents.isId(after))
+          throw new AdminError(400, 'page[after]: is not a session id');
+        return answerCollection(documents.source(call), call.query);
+      },
+    }),
+    route({
+      method: 'get',
+      path: '/v1/sessions/{id}',
+      action: 'sessions.get',
+      summary: 'One living session',
+      role: 'basic',
+      params: s.paramsThat(documents.isId),
+      query: s.sessionQuery,
+      answers: { 200: s.sessionDocument },
+      async handle({ params: { id } }, call) {
+        const { resource, validators, meta } = (await documents.find(id, call)) ?? missing(id);
+        const self = call.links.to('sessions', id);
+        return { ...answerResource(self, resource, call.query, meta), validators };
+      },
+    }),
+  ];
+}
+
+const RELATIONSHIPS: readonly Route[] = [
   route({
     method: 'get',
-    path: '/v1/sessions',
-    action: 'sessions.list',
-    summary: 'All living sessions, sorted by id',
+    path: '/v1/sessions/{id}/relationships/services',
+    action: 'sessions.services',
+    summary: 'The service of a session',
     role: 'basic',
-    params: noParams,
-    query: s.noQuery,
-    answers: { 200: s.sessionsDocument },
-    async handle(_input, call) {
-      // The first page is asked for before the head goes out, so that a store that is down is a 503.
-      const first = await call.manager.list({ limit: PAGE });
-      return { status: 200, pages: sessionPages(first, call), self: call.links.sessions() };
+    params: s.sessionParams,
+    query: noQuery,
+    answers: { 200: relationship },
+    async handle({ params }, call) {
+      const session = (await call.manager.get(params.id)) ?? missing(params.id);
+      return { status: 200, document: serviceRelationship(session, call) };
     },
   }),
+  route({
+    method: 'get',
+    path: '/v1/sessions/{id}/relationships/filters',
+    action: 'sessions.filters',
+    summary: 'The filters that an operator has given to a session',
+    role: 'basic',
+    params: s.sessionParams,
+    query: noQuery,
+    answers: { 200: relationship },
+    async handle({ params }, call) {
+      const session = (await call.manager.get(params.id)) ?? missing(params.id);
+      return {
+        status: 200,
+        document: filterRelationship(session, call.links),
+        validators: sessionValidators(session),
+      };
+    },
+  }),
+];
+
+const WRITES: readonly Route[] = [
   route({
     method: 'delete',
     path: '/v1/sessions',
@@ -34,7 +91,7 @@ export const SESSION_ROUTES: readonly Route[] = [
     summary: 'Refused: ending many sessions needs a preview',
     role: 'admin',
     params: noParams,
-    query: s.noQuery,
+    query: noQuery,
     answers: {},
     handle: async () => {
       throw new AdminError(
@@ -44,40 +101,68 @@ export const SESSION_ROUTES: readonly Route[] = [
     },
   }),
   route({
-    method: 'get',
+    method: 'patch',
     path: '/v1/sessions/{id}',
-    action: 'sessions.get',
-    summary: 'One living session',
-    role: 'basic',
+    action: 'sessions.alter',
+    summary: 'Sets log levels and filters of a session',
+    role: 'admin',
     params: s.sessionParams,
-    query: s.noQuery,
-    answers: { 200: s.sessionDocument },
-    async handle({ params }, call) {
-      const session = (await call.manager.get(params.id)) ?? missing(params.id);
-      const data = sessionResource(session, call);
-      return { status: 200, document: { data, links: { self: call.links.session(session.id) } } };
+    query: noQuery,
+    body: s.patchBody,
+    guarded: true,
+    answers: { 204: undefined },
+    async handle({ params: { id }, body: { data } }, call) {
+      if (data.id !== undefined && data.id !== id)
+        throw new AdminError(400, 'data.id: is not the session of the path');
+      const [one, other] = [data.relationships?.filters, data.attributes?.relationships?.filters].map(
+        (filters) => filters?.data.map((filter) => filter.id),
+      );
+      if (one !== undefined && other !== undefined && one.join('\n') !== other.join('\n'))
+        throw new AdminError(400, 'data: the filters stand in two places, and differ');
+      return alter(id, { parameters: data.attributes?.parameters, filters: one ?? other }, call);
     },
   }),
   route({
     method: 'patch',
-    path: '/v1/sessions/{id}',
-    action: 'sessions.alter',
-    summary: 'Sets log levels of a session',
+    path: '/v1/sessions/{id}/relationships/filters',
+    action: 'sessions.alterFilters',
+    summary: 'Sets the filters of a session, in their order',
     role: 'admin',
     params: s.sessionParams,
-    query: s.noQuery,
-    body: s.patchBody,
+    query: noQuery,
+    body: s.filtersBody,
+    guarded: true,
     answers: { 204: undefined },
-    async handle({ params, body }, call) {
-      if (body.data.id !== undefined && body.data.id !== params.id) {
-        throw new AdminError(400, 'data.id: is not the session of the path');
-      }
-      const parameters = body.data.attributes?.parameters ?? {};
-      const nothing = Object.keys(parameters).length === 0;
-      const found = nothing
-        ? (await call.manager.get(params.id)) !== undefined
-        : await call.manager.alter(params.id, { parameters }, actor(call));
-      return found ? { status: 204 } : missing(params.id);
+    handle: ({ params: { id }, body: { data } }, call) =>
+      alter(id, { filters: data.map((filter) => filter.id) }, call),
+  }),
+  route({
+    method: 'post',
+    path: '/v1/sessions/{id}/restart',
+    action: 'sessions.restart',
+    summary: 'Opens the filters and the router of a session anew',
+    role: 'admin',
+    params: s.sessionParams,
+    query: s.restartQuery,
+    guarded: true,
+    answers: { 204: undefined },
+    async handle({ params: { id }, query }, call) {
+      const found = await call.manager.restart(id, actor(call), { reset: query.reset }, guard(call));
+      return found ? { status: 204 } : missing(id);
+    },
+  }),
+  route({
+    method: 'post',
+    path: '/v1/sessions/restart',
+    action: 'sessions.restartAll',
+    summary: 'The same for all sessions',
+    role: 'admin',
+    params: noParams,
+    query: s.restartQuery,
+    answers: { 204: undefined },
+    async handle({ query }, call) {
+      await call.manager.restartAll(actor(call), { reset: query.reset });
+      return { status: 204 };
     },
   }),
   route({
@@ -88,41 +173,44 @@ export const SESSION_ROUTES: readonly Route[] = [
     role: 'admin',
     params: s.sessionParams,
     query: s.endQuery,
+    guarded: true,
     answers: { 204: undefined },
-    async handle({ params, query }, call) {
+    async handle({ params: { id }, query }, call) {
       const ttl = query.ttl === undefined || query.ttl === 0 ? undefined : query.ttl * 1000;
-      const found = await call.manager.end(params.id, actor(call), ttl);
-      return found ? { status: 204 } : missing(params.id);
-    },
-  }),
-  route({
-    method: 'get',
-    path: '/v1/sessions/{id}/relationships/services',
-    action: 'sessions.services',
-    summary: 'The service of a session',
-    role: 'basic',
-    params: s.sessionParams,
-    query: s.noQuery,
-    answers: { 200: s.serviceRelationship },
-    async handle({ params }, call) {
-      const session = (await call.manager.get(params.id)) ?? missing(params.id);
-      return { status: 200, document: serviceRelationship(session, call) };
+      const found = await call.manager.end(id, actor(call), ttl, guard(call));
+      return found ? { status: 204 } : missing(id);
     },
   }),
 ];
 
-async function* sessionPages(first: Awaited<ReturnType<Call['manager']['list']>>, call: Call) {
-  let page = first;
-  for (;;) {
-    for (let from = 0; from < page.items.length; from += PIECE)
-      yield page.items.slice(from, from + PIECE).map((session) => sessionResource(session, call));
-    if (page.next === undefined) return;
-    page = await call.manager.list({ limit: PAGE, after: page.next });
-  }
+export const SESSION_ROUTES: readonly Route[] = [
+  ...sessionReads(managerDocuments),
+  ...RELATIONSHIPS,
+  ...WRITES,
+];
+
+type Alteration = Parameters<Call['manager']['alter']>[1];
+
+async function alter(id: SessionId, change: Alteration, call: Call): Promise<{ readonly status: 204 }> {
+  const unknown = change.filters?.find((name) => !call.manager.filters.has(name));
+  if (unknown !== undefined) throw new AdminError(400, `Not a valid filter: ${shownName(unknown)}`);
+  const found = await call.manager.alter(id, change, actor(call), guard(call));
+  return found ? { status: 204 } : missing(id);
+}
+
+/** A name that came, unless it could be something secret put in the wrong place. */
+function shownName(name: string): string {
+  return /^[\w. -]{1,32}$/.test(name) ? name : '(not shown)';
 }
 
 const actor = (call: Call) => ({ name: call.user.name });
 
-function missing(id: SessionId): never {
+/** Lets a change through when the session that it would change is as the request says. */
+const guard =
+  (call: Call) =>
+  (...[session]: Parameters<typeof sessionValidators>) =>
+    call.conditions.check(sessionValidators(session));
+
+function missing(id: string): never {
   throw new AdminError(404, `There is no living session ${id}.`);
 }

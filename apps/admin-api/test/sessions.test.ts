@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { serviceRelationship, sessionDocument, sessionsDocument } from '../src/schemas.js';
+import { relationship } from '../src/schemas-resources.js';
+import { sessionDocument, sessionsDocument } from '../src/schemas-sessions.js';
 import { BASIC, errorsOf, fixture, patch } from './fixture.js';
 
 interface Doc {
@@ -117,7 +118,7 @@ describe('a session', () => {
     });
     const { id } = await start({ service: 'shop' });
     const answer = await (await ask('GET', `/v1/sessions/${id}/relationships/services`)).json();
-    expect(serviceRelationship.parse(answer).data.map((service) => service.id)).toEqual(['blog', 'shop']);
+    expect(relationship.parse(answer).data.map((service) => service.id)).toEqual(['blog', 'shop']);
   });
 
   test('tells what its client said of itself to an admin, and to a basic user only when that is configured', async () => {

@@ -1,0 +1,136 @@
+import { isSessionId, type SessionId, type SessionInfo } from '@sessionkit/session-core';
+import {
+  LIST_META,
+  SESSION_META,
+  STATES,
+  sessionResource,
+  sessionValidators,
+  type View,
+} from './documents-sessions.js';
+import type { Validators } from './preconditions.js';
+import { type Places, type PushedDown, pushDown } from './push-down.js';
+import type { Resource, Source, Wanted } from './query/collection.js';
+import type { Call } from './route.js';
+
+/** Where the routes of sessions get their documents from: the sessions of the manager, and in tests others. */
+export interface SessionDocuments<Id extends string = string> {
+  isId(text: string): text is Id;
+  find(id: Id, call: Call): Promise<SessionDocument | undefined>;
+  source(call: Call): Source;
+}
+
+interface SessionDocument {
+  readonly resource: Resource;
+  readonly validators?: Validators | undefined;
+  readonly meta?: Readonly<Record<string, unknown>> | undefined;
+}
+
+/** Rows asked of the stores at a time. */
+const PAGE = 500;
+/** Rows written at a time: their text stays below what the garbage collector treats as a large object. */
+const PIECE = 50;
+
+export const managerDocuments: SessionDocuments<SessionId> = {
+  isId: isSessionId,
+
+  async find(id, call) {
+    const detail = await call.manager.inspect(id);
+    if (detail === undefined) return undefined;
+    const { info, dataBytes: bytes } = detail;
+    const data = detail.data();
+    const weight = {
+      bytes,
+      keys: Object.keys(data),
+      data: call.showData && call.activity ? data : undefined,
+    };
+    return {
+      resource: sessionResource(info, call, weight),
+      validators: sessionValidators(info),
+      meta: SESSION_META,
+    };
+  },
+
+  source(call) {
+    const places = placesOf(call);
+    return {
+      self: call.links.sessions(),
+      meta: LIST_META,
+      async count(filters) {
+        const { nothing, exact, group, user } = pushDown(filters, places);
+        if (nothing) return 0;
+        return exact ? call.manager.count({ service: group, user }) : undefined;
+      },
+      rows(wanted) {
+        return documentsOf(sessionsOf(pushDown(wanted.filters, places), wanted, call), call);
+      },
+    };
+  },
+};
+
+async function* documentsOf(
+  pages: AsyncGenerator<readonly SessionInfo[], void, void>,
+  view: View,
+): AsyncGenerator<readonly Resource[], void, void> {
+  for await (const page of pages) {
+    if (page.length === 0) yield [];
+    for (let from = 0; from < page.length; from += PIECE)
+      yield page.slice(from, from + PIECE).map((session) => sessionResource(session, view));
+  }
+}
+
+/** Ascending by id, a page of the store at a time. */
+function sessionsOf(
+  pushed: PushedDown,
+  { after, limit = Number.POSITIVE_INFINITY }: Wanted,
+  { manager }: Call,
+): AsyncGenerator<readonly SessionInfo[], void, void> {
+  const from = latest(after, pushed.after);
+  if (pushed.nothing) return none();
+  if (pushed.ids !== undefined) return named(pushed.ids, from, manager);
+  return listed(pushed, from, limit, manager);
+}
+
+async function* none(): AsyncGenerator<never, void, void> {}
+
+async function* named(ids: readonly SessionId[], from: string | undefined, manager: Call['manager']) {
+  const asked = from === undefined ? ids : ids.filter((id) => id > from);
+  for (let at = 0; at < asked.length; at += PIECE) {
+    const found = await Promise.all(asked.slice(at, at + PIECE).map((id) => manager.get(id)));
+    yield found.filter((session) => session !== undefined);
+  }
+}
+
+async function* listed(
+  { user, group, until }: PushedDown,
+  from: string | undefined,
+  most: number,
+  manager: Call['manager'],
+) {
+  let after = from as SessionId | undefined;
+  let left = most;
+  for (;;) {
+    const query = { user, service: group, after, limit: Math.min(PAGE, left) };
+    const { items, next } = await manager.list(query);
+    const last = until === undefined ? items.length : items.findIndex(({ id }) => id > until);
+    yield last < 0 ? items : items.slice(0, last);
+    left -= items.length;
+    if (next === undefined || left <= 0 || (last >= 0 && last < items.length)) return;
+    after = next;
+  }
+}
+
+function latest(a: string | undefined, b: string | undefined): string | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
+  return a > b ? a : b;
+}
+
+function placesOf({ manager }: Call): Places {
+  return {
+    groupOf: (name) => manager.services.get(name)?.group ?? name,
+    isAlone(group) {
+      const names = [...manager.services.values()].filter((service) => service.group === group);
+      return names.length === 0 || (names.length === 1 && names[0]?.name === group);
+    },
+    states: STATES,
+  };
+}
