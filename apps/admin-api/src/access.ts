@@ -45,6 +45,21 @@ export function filledPath(path: string, params: Readonly<Record<string, unknown
   );
 }
 
+const SECRET = /pass|secret|token|credential|authorization|(?:^|_)key$/i;
+
+/** The same with `****` for whatever stands under a name of secrets, at any depth. */
+export function masked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(masked);
+  return typeof value === 'object' && value !== null ? maskedMembers(value) : value;
+}
+
+/** As {@link masked}, of what is known to have members. */
+export function maskedMembers(value: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(value).map(([name, member]) => [name, SECRET.test(name) ? '****' : masked(member)]),
+  );
+}
+
 export function outcomeOf(status: number): AccessEntry['outcome'] {
   if (status < 400) return 'ok';
   return status < 500 ? 'refused' : 'failed';

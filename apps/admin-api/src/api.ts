@@ -4,20 +4,24 @@ import {
   SessionError,
   type SessionManager,
 } from '@sessionkit/session-core';
-import { type AccessEntry, maskedPath, outcomeOf } from './access.js';
+import { type AccessEntry, masked, maskedMembers, maskedPath, outcomeOf } from './access.js';
 import { createApp, type Exchange } from './app.js';
-import { type Authenticator, createAuthenticator } from './auth.js';
+import { type Access, type Authenticator, createAccess, createAuthenticator } from './auth.js';
 import { checkBasePath, pathBelow } from './base-path.js';
 import { createReadiness } from './health.js';
 import { type Authenticate, createOwnAuthenticator } from './own-auth.js';
 import type { Peer } from './peer.js';
 import { withCommonHeaders } from './respond.js';
+import type { Route } from './route.js';
 import { ROUTES } from './routes.js';
+import { completeSystem, type System } from './system.js';
 import type { Users } from './users.js';
 
 export interface AdminApiOptions {
   /** What is operated. */
   readonly manager: SessionManager;
+  /** What the process knows besides its sessions. What is left out is told from the manager and node, or is empty. */
+  readonly system?: Partial<System> | undefined;
   /** Who may: the users of a file, by HTTP Basic. */
   readonly users?: Users | undefined;
   /** In place of `users`: the embedding application says who it is. */
@@ -32,6 +36,8 @@ export interface AdminApiOptions {
   readonly health?: (() => Promise<readonly string[]>) | undefined;
   /** Whether users with the account `basic` see what clients told of themselves and did. Default false. */
   readonly basicSeesActivity?: boolean | undefined;
+  /** Whether documents show the data of sessions, and not only the names of its keys. Default false. */
+  readonly showData?: boolean | undefined;
   /** Clock, randomness and process log. */
   readonly environment?: Environment | undefined;
 }
@@ -51,20 +57,30 @@ const UNLOGGED_METHODS = new Set(['GET', 'HEAD']);
  * @throws SessionError `CONFIG_INVALID`: not exactly one of `users` and `authenticate`, or a wrong `basePath`.
  */
 export function createAdminApi(options: AdminApiOptions): AdminApi {
+  return assembleAdminApi(options, ROUTES);
+}
+
+/** The same with a table of routes of its own. */
+export function assembleAdminApi(options: AdminApiOptions, routes: readonly Route[]): AdminApi {
   const { manager, environment = processEnvironment } = options;
-  const authenticator = authenticatorOf(options, environment);
+  const access = options.users && createAccess(options.users, environment);
+  const authenticator = authenticatorOf(options, access, environment);
   const basePath = checkBasePath(
     options.basePath ?? '',
-    ROUTES.map(({ path }) => path),
+    routes.map(({ path }) => path),
   );
   const app = createApp({
+    routes,
     manager,
+    system: completeSystem(manager, () => environment.now(), options.system),
     environment,
     authenticator,
+    access,
     readiness: createReadiness(manager, options.health, environment),
     hosts: options.hosts ?? [],
     basePath,
     basicSeesActivity: options.basicSeesActivity ?? false,
+    showData: options.showData ?? false,
   });
 
   return {
@@ -73,6 +89,7 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
       const exchange: Exchange = {
         peer,
         user: undefined,
+        login: undefined,
         action: 'unknown',
         target: maskedPath(pathBelow(request, basePath)),
         input: undefined,
@@ -90,8 +107,8 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
           action: exchange.action,
           method: request.method,
           target: exchange.target,
-          query: exchange.input?.query,
-          body: exchange.input?.body,
+          query: exchange.input && maskedMembers(exchange.input.query),
+          body: masked(exchange.input?.body),
           status,
           outcome: outcomeOf(status),
           duration: now - at,
@@ -103,9 +120,13 @@ export function createAdminApi(options: AdminApiOptions): AdminApi {
   };
 }
 
-function authenticatorOf({ users, authenticate }: AdminApiOptions, environment: Environment): Authenticator {
-  if (users !== undefined && authenticate === undefined) return createAuthenticator(users, environment);
-  if (users === undefined && authenticate !== undefined) return createOwnAuthenticator(authenticate);
+function authenticatorOf(
+  { authenticate }: AdminApiOptions,
+  access: Access | undefined,
+  environment: Environment,
+): Authenticator {
+  if (access !== undefined && authenticate === undefined) return createAuthenticator(access, environment);
+  if (access === undefined && authenticate !== undefined) return createOwnAuthenticator(authenticate);
   throw new SessionError(
     'CONFIG_INVALID',
     'createAdminApi: say who may, by `users: createUsers({ file })` or by `authenticate`, and not by both',

@@ -1,36 +1,42 @@
 import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
 import { type Environment, SessionError, type SessionManager } from '@sessionkit/session-core';
 import { filledPath } from './access.js';
-import type { Authenticator, Operator } from './auth.js';
+import type { Access, Authenticator, Login, Operator } from './auth.js';
 import { linkBase, pathBelow, withoutVersion } from './base-path.js';
 import { Links } from './documents.js';
 import { AdminError, notFound, toAdminError } from './errors.js';
-import { checkHost, checkSite, hostName, hostOf } from './guard.js';
+import { checkHost, checkSite, hostName, hostOf, isLoopback } from './guard.js';
 import type { Peer } from './peer.js';
+import { preconditionsOf } from './preconditions.js';
 import { isPretty, queryOf, readJson } from './request.js';
 import { answerResponse, errorResponse } from './respond.js';
 import type { CheckedInput, Route } from './route.js';
-import { ROUTES } from './routes.js';
 import { errorsDocument, statusDocument } from './schemas.js';
+import type { System } from './system.js';
 
 /** What a request gathers on its way through the app. */
 export interface Exchange {
   readonly peer: Peer;
   user: Operator | undefined;
+  login: Login | undefined;
   action: string;
   target: string;
   input: CheckedInput | undefined;
 }
 
 interface AppOptions {
+  readonly routes: readonly Route[];
   readonly manager: SessionManager;
+  readonly system: System;
   readonly environment: Environment;
   readonly authenticator: Authenticator;
+  readonly access: Access | undefined;
   readonly readiness: () => Promise<readonly string[]>;
   readonly hosts: readonly string[];
   /** As `checkBasePath` answers it. */
   readonly basePath: string;
   readonly basicSeesActivity: boolean;
+  readonly showData: boolean;
 }
 
 type App = OpenAPIHono<{ Bindings: Exchange }>;
@@ -62,16 +68,16 @@ export function createApp(options: AppOptions): App {
     const host = hostOf(c.req.raw);
     checkHost(host, hosts, c.env.peer.hosts ?? []);
     checkSite(c.req.raw, host);
-    c.env.user = await authenticator.check(c.req.raw, c.env.peer);
+    Object.assign(c.env, await authenticator.check(c.req.raw, c.env.peer));
     await next();
   });
 
-  for (const route of ROUTES) {
+  for (const route of options.routes) {
     app.openAPIRegistry.registerPath(describe(route));
     addRoute(app, route, route.path, options);
     // The version may be left out, where the draft form has no route of its own.
     const bare = withoutVersion(route.path);
-    const own = ROUTES.some(({ method, path }) => method === route.method && path === bare);
+    const own = options.routes.some(({ method, path }) => method === route.method && path === bare);
     if (!own) addRoute(app, route, bare, options);
   }
   return app;
@@ -83,8 +89,8 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
     const exchange = c.env;
     exchange.action = route.action;
     exchange.target = path;
-    const { user } = exchange;
-    if (user === undefined || (route.role === 'admin' && user.account !== 'admin'))
+    const { user, login } = exchange;
+    if (user === undefined || login === undefined || (route.role === 'admin' && user.account !== 'admin'))
       throw options.authenticator.denied(c.req.raw);
 
     const query = queryOf(c.req.url);
@@ -92,11 +98,18 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
     const call = {
       manager: options.manager,
       environment: options.environment,
+      system: options.system,
       user,
+      query,
+      conditions: preconditionsOf(c.req.raw),
       links: new Links(
         `${new URL(c.req.url).protocol}//${hostOf(c.req.raw)}${linkBase(options.basePath, path)}`,
       ),
       activity: user.account === 'admin' || options.basicSeesActivity,
+      showData: options.showData,
+      login,
+      secure: isSecure(c.req.url, exchange.peer),
+      access: options.access,
     };
     const answer = await route.run({ params: c.req.param(), query, body }, call, (input) => {
       exchange.input = input;
@@ -108,6 +121,11 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
       return exchange.peer.cut !== undefined;
     });
   });
+}
+
+function isSecure(url: string, { encrypted, remoteAddress }: Peer): boolean {
+  if (encrypted ?? new URL(url).protocol === 'https:') return true;
+  return remoteAddress !== undefined && isLoopback(remoteAddress);
 }
 
 function addHealth(app: App, options: AppOptions): void {
@@ -162,7 +180,7 @@ function describe(route: Described) {
     path: route.path,
     operationId: route.action,
     summary: route.summary,
-    ...(route.role === 'none' ? {} : { security: [{ basic: [] }] }),
+    ...(route.role === 'none' ? {} : { security: [{ basic: [] }, { bearer: [] }] }),
     request: {
       ...(route.params && { params: route.params }),
       ...(route.query && { query: route.query }),

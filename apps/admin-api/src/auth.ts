@@ -2,23 +2,36 @@ import { createHmac } from 'node:crypto';
 import type { Environment, Millis } from '@sessionkit/session-core';
 import { AttemptLimit } from './attempts.js';
 import { AdminError } from './errors.js';
+import { Hashing, tooMany } from './hashing.js';
 import type { Peer } from './peer.js';
+import { routingPath } from './request.js';
+import { createTokens, type Tokens } from './tokens.js';
 import { isPassword, isUserName, type User, type Users } from './users.js';
 
 const REMEMBERED: Millis = 300_000;
 const REMEMBERED_MAX = 1_000;
-const HASHES_AT_A_TIME = 2;
+const DENIED = 'Access denied';
 
 /** What the API needs to know of a user. */
 export type Operator = Pick<User, 'name' | 'account'>;
 
+/** What the routes of users and tokens work with. */
+export interface Access {
+  readonly users: Users;
+  readonly tokens: Tokens;
+  readonly hashing: Hashing;
+}
+
+/** How an operator was recognised: by Basic credentials, by a token of ours, or by the application that embeds the API. */
+export type Login = 'password' | 'token' | 'application';
+
 /** Who a request comes from. */
 export interface Authenticator {
   /**
-   * The user of Basic credentials (RFC 7617), or whoever the embedding application says it is.
-   * @throws AdminError 401 (none or wrong ones), 429 (too many failures, or too many passwords being checked), 503 (the users file cannot be read).
+   * The user of Basic credentials (RFC 7617) or of a Bearer token (RFC 6750), or whoever the embedding application says it is.
+   * @throws AdminError 401 (none or wrong ones), 429 (too many failures, or too many passwords being checked), 503 (a file cannot be read).
    */
-  check(request: Request, peer: Peer): Promise<Operator>;
+  check(request: Request, peer: Peer): Promise<{ readonly user: Operator; readonly login: Login }>;
   /** Name of an existing user that the credentials claim to be, whether they are right or not. For the access log: what is no user's name may be a password. */
   claimed(request: Request): Promise<string | undefined>;
   /** The answer to a request whose user may not do this. */
@@ -30,7 +43,14 @@ interface Credentials {
   readonly password: string;
 }
 
-export function createAuthenticator(users: Users, environment: Environment): Authenticator {
+export function createAccess(users: Users, environment: Environment): Access {
+  return { users, tokens: createTokens(users, environment), hashing: new Hashing() };
+}
+
+export function createAuthenticator(
+  { users, tokens, hashing }: Access,
+  environment: Environment,
+): Authenticator {
   const key = environment.random(32);
   const attempts = new AttemptLimit(environment);
   /** Keyed digest of credentials that were right, and until when they are believed. */
@@ -55,7 +75,7 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
     attempts.add(attempt);
     let user: User | undefined;
     try {
-      user = await users.verify(credentials.name, credentials.password);
+      user = await hashing.run(() => users.verify(credentials.name, credentials.password));
     } catch (error) {
       attempts.takeBack(attempt);
       throw error;
@@ -86,7 +106,6 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
 
     const check = checks.get(`${attempt} ${known}`);
     if (check !== undefined) return check;
-    if (checks.size >= HASHES_AT_A_TIME) throw tooMany('Too many passwords are being checked.', 1_000);
     const started = verify(credentials, attempt);
     checks.set(`${attempt} ${known}`, started);
     try {
@@ -96,20 +115,29 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
     }
   }
 
+  async function recognise(request: Request, address: string): ReturnType<Authenticator['check']> {
+    const token = bearer(request);
+    if (token !== undefined) {
+      const user = await tokens.check(token);
+      // No challenge: whoever sends a token asks for no name and password.
+      if (user === undefined) throw new AdminError(401, DENIED);
+      return { user, login: 'token' };
+    }
+    const credentials = parse(request);
+    const user = credentials && (await authenticate(credentials, address));
+    if (user === undefined) throw denied(request);
+    return { user, login: 'password' };
+  }
+
   return {
-    async check(request, { remoteAddress: address = '' }) {
-      const credentials = parse(request);
-      if (credentials === undefined) throw denied(request);
-      let user: User | undefined;
+    async check(request, { remoteAddress = '' }) {
       try {
-        user = await authenticate(credentials, address);
+        return await recognise(request, remoteAddress);
       } catch (error) {
         if (error instanceof AdminError) throw error;
         environment.log({ level: 'error', message: 'the users of the admin API cannot be read', error });
         throw new AdminError(503, 'The users cannot be read. The log of the process says why.');
       }
-      if (user === undefined) throw denied(request);
-      return user;
     },
 
     async claimed(request) {
@@ -123,22 +151,27 @@ export function createAuthenticator(users: Users, environment: Environment): Aut
       }
     },
 
-    denied,
+    denied(request) {
+      if (bearer(request) !== undefined) return new AdminError(403, 'Administrative access required');
+      return denied(request);
+    },
   };
 }
 
-/** 401. A script in a page (`X-Requested-With`) shows its own login form: without the challenge the browser opens none. */
+/**
+ * 401. A script in a page (`X-Requested-With`) shows its own login form: without the challenge the browser opens none; so does one
+ * that asks for a token.
+ */
 function denied(request: Request): AdminError {
   const scripted = request.headers.get('x-requested-with')?.toLowerCase() === 'xmlhttprequest';
-  return new AdminError(
-    401,
-    'Access denied',
-    scripted ? {} : { 'WWW-Authenticate': 'Basic realm="sessionkit"' },
-  );
+  const asksForToken = /(?:^|\/v1)\/auth$/.test(routingPath(request));
+  const challenge = scripted || asksForToken ? {} : { 'WWW-Authenticate': 'Basic realm="sessionkit"' };
+  return new AdminError(401, DENIED, challenge);
 }
 
-function tooMany(why: string, wait: Millis): AdminError {
-  return new AdminError(429, `${why} Try again later.`, { 'Retry-After': String(Math.ceil(wait / 1000)) });
+/** What is sent as a Bearer token, of whatever form; undefined when another scheme is used. */
+function bearer(request: Request): string | undefined {
+  return /^bearer +(.*)$/i.exec(request.headers.get('authorization') ?? '')?.[1];
 }
 
 /** Credentials that a user may have; undefined for all others, which need no hash to be refused. */

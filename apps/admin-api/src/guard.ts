@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { isForeign } from '@sessionkit/session-core';
 import { AdminError } from './errors.js';
 
@@ -36,6 +36,17 @@ export function hostName(host: string): string {
   if (mapped !== undefined) return mapped;
   if (isIPv6(host)) return `[${host.toLowerCase()}]`;
   return host.toLowerCase().replace(/:\d+$/, '').replace(/\.$/, '');
+}
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+/** Whether an address, or the name `localhost`, is of this machine only. An IPv4 address may be written as IPv6. */
+export function isLoopback(address: string): boolean {
+  if (address === 'localhost') return true;
+  const family = isIP(address);
+  return family !== 0 && LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 /** Refuses a change that a page of another site asks for, whatever its credentials. @throws AdminError 403 */

@@ -21,7 +21,7 @@ export function createOwnAuthenticator(authenticate: Authenticate): Authenticato
       const { name, account } = operator;
       if (typeof name !== 'string' || name === '' || (account !== 'admin' && account !== 'basic'))
         throw new TypeError('authenticate: must answer { name, account: "admin" or "basic" }, or undefined');
-      return { name, account };
+      return { user: { name, account }, login: 'application' };
     },
     claimed: async () => undefined,
     denied,

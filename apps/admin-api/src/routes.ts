@@ -1,7 +1,19 @@
 import type { Route } from './route.js';
+import { AUTH_ROUTES } from './routes-auth.js';
+import { MAXSCALE_ROUTES } from './routes-maxscale.js';
+import { RESOURCE_ROUTES } from './routes-resources.js';
 import { ROOT_ROUTES } from './routes-root.js';
 import { SERVICE_ROUTES } from './routes-services.js';
 import { SESSION_ROUTES } from './routes-sessions.js';
+import { USER_ROUTES } from './routes-users.js';
 
 /** The table of routes: what stands here is what the API does, but for `/healthz` and `/readyz`. */
-export const ROUTES: readonly Route[] = [...ROOT_ROUTES, ...SESSION_ROUTES, ...SERVICE_ROUTES];
+export const ROUTES: readonly Route[] = [
+  ...ROOT_ROUTES,
+  ...AUTH_ROUTES,
+  ...SESSION_ROUTES,
+  ...SERVICE_ROUTES,
+  ...RESOURCE_ROUTES,
+  ...MAXSCALE_ROUTES,
+  ...USER_ROUTES,
+];

@@ -1,10 +1,11 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, BlockList, isIP } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 import { SessionError } from '@sessionkit/session-core';
 import type { AdminApi } from './api.js';
 import { AdminError, errorDocument } from './errors.js';
+import { isLoopback } from './guard.js';
 import { errorResponse, withCommonHeaders } from './respond.js';
 
 export interface ServeOptions {
@@ -32,10 +33,6 @@ export interface AdminServer {
 
 const REQUEST_TIMEOUT = 30_000;
 const IDLE_CHECK = 50;
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
-
 /**
  * Listens for the admin API over HTTP.
  * @throws SessionError `CONFIG_INVALID`: the address is beyond loopback and `insecure` was not said, or it cannot be listened on.
@@ -72,12 +69,6 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     url: `http://${host}:${bound.port}`,
     close: (drainTimeout = 10_000) => close(server, drainTimeout),
   };
-}
-
-function isLoopback(address: string): boolean {
-  if (address === 'localhost') return true;
-  const family = isIP(address);
-  return family !== 0 && LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {

@@ -1,14 +1,7 @@
 import { type Environment, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
+import { OwnedFile } from './owned-file.js';
 import { checkPassword, DEFAULT_COST, hashPassword, type ScryptCost, wasteTime } from './password.js';
-import {
-  locked,
-  nameProblem,
-  readUsers,
-  type StoredUser,
-  stampOf,
-  targetOf,
-  writeUsers,
-} from './users-file.js';
+import { nameProblem, readUsers, type StoredUser, writeUsers } from './users-file.js';
 
 /** `admin` may change, `basic` may read. */
 export type Account = 'admin' | 'basic';
@@ -24,22 +17,48 @@ export interface User {
   readonly lastLogin: Millis | undefined;
 }
 
+/** Why a change of users was refused. `no_admin`: nobody would be left to make one. `form`: of a name or password. */
+export type UserProblem = 'taken' | 'missing' | 'last_user' | 'last_admin' | 'no_admin' | 'form';
+
+export class UserError extends SessionError {
+  /** `instanceof` of a {@link SessionError} knows no kinds of it. */
+  static override [Symbol.hasInstance](value: unknown): value is UserError {
+    return value instanceof SessionError && 'problem' in value;
+  }
+
+  readonly problem: UserProblem;
+
+  constructor(problem: UserProblem, message: string) {
+    super('INVALID_VALUE', message);
+    this.problem = problem;
+  }
+}
+
 /** The operators of the admin API, in a file. Every verb sees what other processes changed in it. */
 export interface Users {
+  /** Its path. The key that signs tokens is kept beside it. */
+  readonly file: string;
   /** By name. @throws SessionError `CONFIG_INVALID` (the file is broken or cannot be read; the message says how to mend it). */
   list(): Promise<readonly User[]>;
   /** Throws as {@link list} does. */
   find(name: string): Promise<User | undefined>;
-  /** @throws SessionError `INVALID_VALUE` (name or password of a wrong form, name taken), `CONFIG_INVALID`, `CONFLICT` (locked by another process). */
+  /** @throws UserError (name or password of a wrong form, name taken). @throws SessionError `CONFIG_INVALID`, `CONFLICT` (locked by another process). */
   add(name: string, password: string, account: Account): Promise<User>;
-  /** Changes a password. @throws SessionError `INVALID_VALUE` (no such user, password of a wrong form), `CONFIG_INVALID`, `CONFLICT`. */
+  /** Changes a password. @throws UserError (no such user, password of a wrong form). @throws SessionError `CONFIG_INVALID`, `CONFLICT`. */
   passwd(name: string, password: string): Promise<User>;
-  /** @throws SessionError `INVALID_VALUE` (no such user, or the last admin), `CONFIG_INVALID`, `CONFLICT`. */
+  /** Changes what is given, at once. @throws UserError (also: it would leave no admin). @throws SessionError as {@link passwd}. */
+  alter(name: string, change: UserChange): Promise<User>;
+  /** @throws UserError (no such user, or the last admin). @throws SessionError `CONFIG_INVALID`, `CONFLICT`. */
   remove(name: string): Promise<void>;
   /** The user whose name and password these are; takes as long for an unknown name. Throws as {@link list} does. */
   verify(name: string, password: string): Promise<User | undefined>;
   /** Notes a login of `name` now. @throws SessionError `CONFIG_INVALID`, `CONFLICT`. */
   noteLogin(name: string): Promise<void>;
+}
+
+export interface UserChange {
+  readonly password?: string | undefined;
+  readonly account?: Account | undefined;
 }
 
 export interface UsersOptions {
@@ -64,13 +83,14 @@ export function isUserName(name: string): boolean {
 }
 
 export function createUsers(options: UsersOptions): Users {
-  const { file, cost = DEFAULT_COST, environment = processEnvironment } = options;
+  const { cost = DEFAULT_COST, environment = processEnvironment } = options;
+  const file = new OwnedFile('users file', options.file);
   let seen: string | undefined;
   let known: ReadonlyMap<string, StoredUser> = new Map();
   let warned = false;
 
   async function current(): Promise<ReadonlyMap<string, StoredUser>> {
-    const stamp = await stampOf(file);
+    const stamp = await file.stamp();
     if (stamp?.key === seen) return known;
     // The stamp is older than what is read, so that a change between the two is seen the next time.
     const users = await readUsers(file);
@@ -80,7 +100,7 @@ export function createUsers(options: UsersOptions): Users {
       warned = true;
       environment.log({
         level: 'warning',
-        message: `others can read or change the users file ${file}: chmod 600 ${file}`,
+        message: `others can read or change the users file ${file.path}: chmod 600 ${file.path}`,
       });
     }
     return known;
@@ -88,8 +108,8 @@ export function createUsers(options: UsersOptions): Users {
 
   /** Reads, changes and writes under the lock. */
   async function change<T>(task: (users: Map<string, StoredUser>) => T): Promise<T> {
-    const target = await targetOf(file);
-    return locked(target, async () => {
+    const target = await file.target();
+    return target.locked(async () => {
       const users = new Map((await readUsers(target)).map((user) => [user.name, user]));
       const result = task(users);
       await writeUsers(target, [...users.values()]);
@@ -103,7 +123,30 @@ export function createUsers(options: UsersOptions): Users {
 
   const instant = () => new Date(environment.now()).toISOString();
 
+  async function alter(typed: string, { password, account }: UserChange): Promise<User> {
+    const name = typed.normalize('NFC');
+    if (password !== undefined) checkForm(password);
+    // Not hashed for a user that is not there.
+    existing(await current(), name);
+    const hash = password === undefined ? undefined : await hashPassword(password, cost, environment.random);
+    return change((users) => {
+      const before = existing(users, name);
+      if (account === 'basic') checkNotLast(users, before, 'no_admin');
+      const user: StoredUser = {
+        ...before,
+        password: hash ?? before.password,
+        account: account ?? before.account,
+        change: nextChange(users),
+        last_update: instant(),
+      };
+      users.set(name, user);
+      return toUser(user);
+    });
+  }
+
   return {
+    file: file.path,
+
     async list() {
       const users = [...(await current()).values()].map(toUser);
       return users.sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -117,11 +160,11 @@ export function createUsers(options: UsersOptions): Users {
     async add(typed, password, account) {
       const name = typed.normalize('NFC');
       const problem = nameProblem(name);
-      if (problem !== undefined) throw new SessionError('INVALID_VALUE', `Not a user name: ${problem}.`);
+      if (problem !== undefined) throw new UserError('form', `Not a user name: ${problem}.`);
       checkForm(password);
       const hash = await hashPassword(password, cost, environment.random);
       return change((users) => {
-        if (users.has(name)) throw new SessionError('INVALID_VALUE', `There is a user '${name}' already.`);
+        if (users.has(name)) throw new UserError('taken', `There is a user '${name}' already.`);
         const user: StoredUser = {
           name,
           account,
@@ -136,30 +179,14 @@ export function createUsers(options: UsersOptions): Users {
       });
     },
 
-    async passwd(typed, password) {
-      const name = typed.normalize('NFC');
-      checkForm(password);
-      const hash = await hashPassword(password, cost, environment.random);
-      return change((users) => {
-        const user = {
-          ...existing(users, name),
-          password: hash,
-          change: nextChange(users),
-          last_update: instant(),
-        };
-        users.set(name, user);
-        return toUser(user);
-      });
-    },
+    passwd: (name, password) => alter(name, { password }),
+    alter,
 
     remove(typed) {
       const name = typed.normalize('NFC');
       return change((users) => {
         const user = existing(users, name);
-        const admins = [...users.values()].filter((other) => other.account === 'admin');
-        if (user.account === 'admin' && admins.length === 1) {
-          throw new SessionError('INVALID_VALUE', `'${name}' is the last admin. Add another admin first.`);
-        }
+        checkNotLast(users, user, users.size === 1 ? 'last_user' : 'last_admin');
         users.delete(name);
       });
     },
@@ -222,16 +249,23 @@ export async function firstUser(
 
 function checkForm(password: string): void {
   if (isPassword(password)) return;
-  throw new SessionError(
-    'INVALID_VALUE',
+  throw new UserError(
+    'form',
     `Not a password: it has 1 to ${PASSWORD_BYTES} bytes and no control characters.`,
   );
 }
 
 function existing(users: ReadonlyMap<string, StoredUser>, name: string): StoredUser {
   const user = users.get(name);
-  if (user === undefined) throw new SessionError('INVALID_VALUE', `There is no user '${name}'.`);
+  if (user === undefined) throw new UserError('missing', `There is no user '${name}'.`);
   return user;
+}
+
+/** Without an admin nobody could make one. */
+function checkNotLast(users: ReadonlyMap<string, StoredUser>, user: StoredUser, problem: UserProblem): void {
+  const admins = [...users.values()].filter((other) => other.account === 'admin');
+  if (user.account !== 'admin' || admins.length > 1) return;
+  throw new UserError(problem, `'${user.name}' is the last admin. Add another admin first.`);
 }
 
 function toUser(user: StoredUser): User {

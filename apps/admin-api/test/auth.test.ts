@@ -11,7 +11,7 @@ describe('credentials', () => {
     ['an unknown user', { authorization: basic('nobody', 'x') }],
     ['no colon', { authorization: `Basic ${btoa('admin')}` }],
     ['no base64', { authorization: 'Basic %%%%' }],
-    ['another scheme', { authorization: 'Bearer abc' }],
+    ['another scheme', { authorization: 'Digest username="admin"' }],
     ['an empty password', { authorization: basic('admin', '') }],
     ['an empty name', { authorization: basic('', 'x') }],
     ['a name with a control character', { authorization: basic('ad\u0000min', 'x') }],

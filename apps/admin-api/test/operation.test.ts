@@ -1,8 +1,9 @@
 import { createSessionManager, type StoreHealth } from '@sessionkit/session-core';
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../src/app.js';
-import { createAuthenticator } from '../src/auth.js';
+import { createAccess, createAuthenticator } from '../src/auth.js';
 import { ROUTES } from '../src/routes.js';
+import { completeSystem } from '../src/system.js';
 import { ADMIN, BASIC, errorsOf, fixture, patch } from './fixture.js';
 
 const STORE: StoreHealth = { type: 'redis', services: ['web'], ok: true, reason: undefined, clockOffset: 0 };
@@ -195,14 +196,20 @@ describe('the access log', () => {
 describe('the table of routes', () => {
   test('is enough to generate an OpenAPI document from, with every route in it', async () => {
     const { users, environment } = await fixture();
+    const access = createAccess(users, environment);
+    const manager = createSessionManager({ environment });
     const app = createApp({
-      manager: createSessionManager({ environment }),
+      routes: ROUTES,
+      manager,
+      system: completeSystem(manager, () => environment.now()),
       environment,
-      authenticator: createAuthenticator(users, environment),
+      authenticator: createAuthenticator(access, environment),
+      access,
       readiness: async () => [],
       hosts: [],
       basePath: '',
       basicSeesActivity: false,
+      showData: false,
     });
     const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'admin', version: '1' } });
     const described = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
@@ -214,6 +221,8 @@ describe('the table of routes', () => {
       { in: 'path', name: 'id', required: true },
       { in: 'query', name: 'ttl', required: false, schema: { type: 'integer', minimum: 0 } },
     ]);
-    expect(Object.keys(document.components?.schemas ?? {}).sort()).toEqual(['Errors', 'Service', 'Session']);
+    expect(Object.keys(document.components?.schemas ?? {})).toEqual(
+      expect.arrayContaining(['Errors', 'Service', 'Session', 'User']),
+    );
   });
 });
