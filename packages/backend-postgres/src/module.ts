@@ -2,15 +2,7 @@ import { type BackendModule, CONTRACT_VERSION, SessionError } from '@sessionkit/
 import { z } from 'zod';
 import { ddl } from './ddl.js';
 import { postgres } from './index.js';
-import {
-  COLUMNS,
-  type Column,
-  clashOf,
-  DEFAULT_TABLE,
-  DEFAULT_WRITE_WITHIN,
-  nameFault,
-  namesOf,
-} from './options.js';
+import { COLUMNS, type Column, clashOf, DEFAULT_TABLE, nameFault, namesOf } from './options.js';
 import type { PgPool } from './pool.js';
 
 const name = z.string().superRefine((text, context) => {
@@ -40,8 +32,8 @@ const config = z
       .number()
       .positive()
       .max(3_600)
-      .default(DEFAULT_WRITE_WITHIN / 1_000)
-      .describe('Seconds after which a write on its way is refused'),
+      .optional()
+      .describe('Seconds after which a write on its way is refused; store_deadline by default'),
     prepared_statements: z.boolean().default(true).describe('Off behind a pooler that cannot keep them'),
   })
   .superRefine((section, context) => {
@@ -71,14 +63,14 @@ const module: BackendModule<Config> = {
   abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
   config,
   sql: (section) => ddl({ schema: section.schema, table: section.table, names: chosen(section) }),
-  async create(section, { environment, resource, path }) {
+  async create(section, { environment, path, deadline, resource }) {
     const pool = resource(section.resource) as PgPool;
     const backend = postgres(pool, {
       schema: section.schema,
       table: section.table,
       names: chosen(section),
       createTable: section.create_table,
-      writeWithin: Math.ceil(section.write_within * 1_000),
+      writeWithin: section.write_within === undefined ? deadline : Math.ceil(section.write_within * 1_000),
       prepared: section.prepared_statements,
       log: (entry) => environment.log(entry),
     });

@@ -56,7 +56,7 @@ export interface PostgresOptions extends TableOptions {
 }
 
 export const DEFAULT_TABLE = 'sessions';
-export const DEFAULT_WRITE_WITHIN: Millis = 2_000;
+const DEFAULT_WRITE_WITHIN: Millis = 2_000;
 /** Longest name in bytes; PostgreSQL cuts longer ones without a word. */
 const NAME_BYTES = 63;
 

@@ -13,6 +13,7 @@ export async function connectTo(
   {
     via = addresses,
     pool: size,
+    deadline,
     environment = { ...processEnvironment, log: () => {} },
   }: ConnectOptions = {},
 ): Promise<Backend> {
@@ -20,7 +21,7 @@ export async function connectTo(
   const section = { _class: 'postgres', server };
   const pool = await resource.create(valid(resource.config, section), { environment });
   const config = valid(module.config, { type: 'postgres', resource: 'store', create_table: true });
-  const context = { environment, path: 'session.backend', resource: () => pool };
+  const context = { environment, path: 'session.backend', deadline, resource: () => pool };
   const backend = await module.create(config, context);
   const close = backend.close.bind(backend);
   let closed: Promise<void> | undefined;

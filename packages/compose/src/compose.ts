@@ -140,7 +140,8 @@ class Maker {
       );
     };
     const module = use.module as BackendModule;
-    const context = { environment, path: formatPath(use.path), resource: find };
+    const { storeDeadline: deadline } = this.#config;
+    const context = { environment, path: formatPath(use.path), deadline, resource: find };
     const backend = await at(use.path, async () => module.create(use.config as never, context));
     this.#closers.push(() => backend.close());
     return backend;

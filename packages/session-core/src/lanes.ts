@@ -88,11 +88,15 @@ export class Lanes {
       const closing = lane.waiting.findIndex(({ intent }) => intent.closes);
       // A login or rotation is saved alone: what was asked for before it must not be settled with a record that is another user's.
       const batch = lane.waiting.splice(0, closing < 0 ? lane.waiting.length : Math.max(closing, 1));
+      const begun = performance.now();
       try {
         await this.#commit(lane, batch);
       } catch (error) {
         const fault = toSessionError(error, 'saving the session failed');
         for (const { reject } of batch) reject(fault);
+        // Whoever waited behind a save that got no answer would wait as long once more, for a store that is silent.
+        const silent = fault.code === 'BACKEND_DOWN' && performance.now() - begun >= this.#store.deadline;
+        if (silent) for (const { reject } of lane.waiting.splice(0)) reject(fault);
         // A first save that failed has an unknown outcome: nobody may build on that id any more.
         lane.newest = undefined;
       }

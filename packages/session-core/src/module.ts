@@ -1,5 +1,5 @@
 import type { Abilities, Backend } from './backend.js';
-import type { Environment } from './environment.js';
+import type { Environment, Millis } from './environment.js';
 import type { ModuleKind } from './lists.js';
 import type { Router, RouterContext } from './router.js';
 import type { Transport } from './transport.js';
@@ -32,6 +32,8 @@ export interface BackendContext {
   readonly environment: Environment;
   /** Where the section stands in the file, for messages. */
   readonly path: string;
+  /** How long core waits for it, in ms; undefined: for as long as core does by default. A write that reaches the store later than that must not count. */
+  readonly deadline?: Millis | undefined;
   /** The named resource, as its own module made it. */
   resource(id: string): unknown;
 }

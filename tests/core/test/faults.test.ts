@@ -86,6 +86,32 @@ describe('a store that is down', () => {
     expect(signal?.aborted).toBe(true);
   });
 
+  test('that says nothing to a save is not asked again for those that wait behind it: they are answered with it', async () => {
+    const { backend, broken, clock } = breakable();
+    const { service } = world({ backend }, { clock, deadline: 300 });
+    const browser = new Browser(service);
+    await browser.visit();
+    let saves = 0;
+    Object.assign(broken, {
+      save: () => {
+        saves += 1;
+        return silent();
+      },
+    });
+    const add = () => browser.visit((session) => session.update<number>('n', (n = 0) => n + 1));
+    const started = performance.now();
+    const first = add();
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const answers = await Promise.all([first, add(), add()]);
+    const took = performance.now() - started;
+    expect(answers.map(({ status }) => status)).toEqual([503, 503, 503]);
+    expect(saves).toBe(1);
+    expect(took).toBeLessThan(599);
+    delete broken.save;
+    await add();
+    await browser.look((session) => expect(session.get('n')).toBe(1));
+  });
+
   test('keeps the touches for when it is back', async () => {
     const { backend, broken, clock } = breakable();
     const { service } = world({ backend, idleTimeout: 60_000 }, { clock });
