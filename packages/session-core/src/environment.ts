@@ -13,6 +13,8 @@ export interface LogEntry {
   readonly service?: string | undefined;
   readonly session?: SessionId | undefined;
   readonly error?: unknown;
+  /** An operator asked for such lines of this session: they are written whatever the level of the log. */
+  readonly wanted?: boolean | undefined;
 }
 
 /** The one place for clock, randomness, repeating timers and log. Tests hand in their own. */

@@ -1,3 +1,4 @@
+export type { Kept, NotedRequest } from './activity.js';
 export type { Alteration, Altered } from './alterations.js';
 export * from './backend.js';
 export { isForeign } from './cross-site.js';
@@ -5,7 +6,9 @@ export { nameProblem } from './data.js';
 export * from './environment.js';
 export * from './errors.js';
 export * from './filter.js';
+export type { ConnectionInfo, Held, Holding, HoldingSource } from './holdings.js';
 export * from './id.js';
+export type { LoggedLine, SessionActivity, Statement } from './journal.js';
 export { clientKey, isPrivateAddress } from './limits.js';
 export * from './lists.js';
 export { createSessionManager, type ManagerOptions } from './manager.js';

@@ -1,3 +1,4 @@
+import type { Kept, NotedRequest } from './activity.js';
 import { clearFields } from './answer.js';
 import { Chains } from './chains.js';
 import { firstSeen, withSecretSeen } from './changes.js';
@@ -5,9 +6,11 @@ import { isForeign, isUnsafe } from './cross-site.js';
 import type { Environment, Millis } from './environment.js';
 import { toSessionError } from './errors.js';
 import type { Filter } from './filter.js';
+import type { HoldingSource } from './holdings.js';
 import { type Credential, type SessionId, toToken } from './id.js';
 import { Limits } from './limits.js';
 import type { ClientCode } from './lists.js';
+import type { LogLevels } from './log-levels.js';
 import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
 import type { Plan, ServiceParts } from './parts.js';
 import type { Demand } from './paths.js';
@@ -28,6 +31,8 @@ const CHAIN_SWEEP: Millis = 5_000;
 export interface SharedParts {
   readonly environment: Environment;
   readonly filters: ReadonlyMap<string, Filter>;
+  readonly levels: LogLevels;
+  readonly kept: (service: string) => Kept;
   /** When all sessions of a group of services were restarted. */
   readonly restarts: ReadonlyMap<string, Millis>;
 }
@@ -94,6 +99,16 @@ export class LiveService implements Service {
     });
   }
 
+  note(visit: Visit, statement: string): NotedRequest | undefined {
+    const { id } = visit.session;
+    if (id === undefined || visit.session.isNew) return undefined;
+    return this.store?.activity.begin(id, statement, this.#shared.kept(this.name));
+  }
+
+  attach(source: HoldingSource): void {
+    this.store?.holdings.add(source);
+  }
+
   pending(id: SessionId): string | undefined {
     return this.chains.pending(id);
   }
@@ -105,6 +120,7 @@ export class LiveService implements Service {
 
   /** What the store says of a session that has filters open here. */
   changed(record: SessionRecord): void {
+    this.#shared.levels.know(record);
     this.chains.refresh(record, this.#restartedAt(record));
   }
 
@@ -113,6 +129,7 @@ export class LiveService implements Service {
   }
 
   ended(id: SessionId): void {
+    this.#shared.levels.forget(id);
     this.chains.over(id);
   }
 
@@ -190,6 +207,7 @@ export class LiveService implements Service {
     const store = this.store as Store;
     const { record, credential, by, readOnly } = verdict;
     const now = store.now();
+    this.#shared.levels.know(record);
     const visit = new OpenVisit(this.#parts, request, 'never');
     visit.opened(record, transport, readOnly);
     if (by === 'present') {

@@ -1,14 +1,18 @@
-import { type Alteration, withAlteration, withRestart } from './alterations.js';
-import { type Backend, can } from './backend.js';
-import { withKill } from './changes.js';
+import type { Kept } from './activity.js';
+import type { Alteration } from './alterations.js';
+import { type Backend, can, type JournalEntry } from './backend.js';
 import { parseFrozen } from './data.js';
-import { type Environment, type Millis, processEnvironment } from './environment.js';
+import { type Environment, type LogEntry, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
 import type { Filter } from './filter.js';
+import type { Held } from './holdings.js';
 import type { SessionId } from './id.js';
 import { describe, fits } from './info.js';
-import { LiveService } from './live-service.js';
-import { headOf, type SessionRecord } from './record.js';
+import { readActivity, type SessionActivity } from './journal.js';
+import { LiveService, type SharedParts } from './live-service.js';
+import { LogLevels } from './log-levels.js';
+import { Operator } from './operator.js';
+import type { SessionRecord } from './record.js';
 import type {
   Actor,
   Guard,
@@ -29,6 +33,7 @@ const DEFAULT_FLUSH = 1_000;
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 /** Rows asked of a store at least, so that a short page behind many that have run out takes few calls. */
+const NOTHING_KEPT: Kept = { statements: 0, lines: 0 };
 const LEAST_ASKED = 100;
 /** Sessions looked at together when all are reset. */
 const RESET_PAGE = 100;
@@ -40,6 +45,8 @@ export interface ManagerOptions {
   readonly flushInterval?: Millis | undefined;
   /** Filters by name, for services and for operators who give them to sessions. The manager closes them. Default: none. */
   readonly filters?: ReadonlyMap<string, Filter> | undefined;
+  /** How much of what the sessions of a service do is kept for operators; asked with every request. Default: nothing. */
+  readonly kept?: ((service: string) => Kept) | undefined;
   readonly environment?: Environment | undefined;
 }
 
@@ -48,31 +55,30 @@ export function createSessionManager(options: ManagerOptions = {}): SessionManag
   return new LiveManager(options);
 }
 
-interface Found {
-  readonly store: Store;
-  readonly record: SessionRecord;
-  readonly info: SessionInfo;
-}
-
-/** What a guard threw, on its way through the lane. */
-class Prevented {
-  constructor(readonly reason: unknown) {}
-}
-
-const allow: Guard = () => undefined;
-
 class LiveManager implements SessionManager {
   readonly services = new Map<string, LiveService>();
   readonly filters: ReadonlyMap<string, Filter>;
-  readonly #environment: Environment;
+  readonly environment: Environment;
+  readonly #levels = new LogLevels();
+  readonly #operator: Operator;
+  readonly #kept: (service: string) => Kept;
   readonly #options: { readonly deadline: Millis; readonly flushInterval: Millis };
   readonly #stores = new Map<Backend, Store>();
   /** When all sessions of a group of services were restarted. */
   readonly #restarts = new Map<string, Millis>();
 
   constructor(options: ManagerOptions) {
-    this.#environment = options.environment ?? processEnvironment;
+    const environment = options.environment ?? processEnvironment;
+    this.environment = { ...environment, log: (entry) => this.#log(entry, environment) };
+    this.#kept = options.kept ?? (() => NOTHING_KEPT);
     this.filters = options.filters ?? new Map();
+    this.#operator = new Operator({
+      environment: this.environment,
+      filters: this.filters,
+      stores: () => this.#stores.values(),
+      describe: (head, store) => describe(head, store, this.#restarts),
+      keepEnded: (record) => this.#keepEnded(record),
+    });
     this.#options = {
       deadline: options.deadline ?? DEFAULT_DEADLINE,
       flushInterval: options.flushInterval ?? DEFAULT_FLUSH,
@@ -85,18 +91,24 @@ class LiveManager implements SessionManager {
     const unknown = options.filters?.find((filter) => !this.filters.has(filter));
     if (unknown !== undefined) throw invalid(`service "${name}": there is no filter "${unknown}"`);
     this.#checkNeighbours(settings, options);
-    const shared = { environment: this.#environment, filters: this.filters, restarts: this.#restarts };
+    const shared: SharedParts = {
+      environment: this.environment,
+      filters: this.filters,
+      levels: this.#levels,
+      kept: this.#kept,
+      restarts: this.#restarts,
+    };
     const service = new LiveService(settings, options, shared, this.#storeOf(options.backend));
     this.services.set(name, service);
     return service;
   }
 
   async get(id: SessionId): Promise<SessionInfo | undefined> {
-    return (await this.#find(id))?.info;
+    return (await this.#operator.find(id))?.info;
   }
 
   async inspect(id: SessionId): Promise<SessionDetail | undefined> {
-    const found = await this.#find(id);
+    const found = await this.#operator.find(id);
     if (found === undefined) return undefined;
     const { data } = found.record;
     return {
@@ -139,58 +151,23 @@ class LiveManager implements SessionManager {
     return total;
   }
 
-  async end(id: SessionId, actor: Actor, ttl: Millis = 0, guard: Guard = allow): Promise<boolean> {
-    if (!(ttl >= 0))
-      throw new SessionError('INVALID_VALUE', `ttl must be a number of ms, at least 0, not ${ttl}`);
-    const found = await this.#find(id);
-    if (found === undefined) return false;
-    const { store, record } = found;
-    if (ttl > 0) {
-      const until = (base: SessionRecord) => withKill(base, store.now() + ttl);
-      const set = await this.#change(found, until, guard);
-      if (set) this.#tell(`${actor.name} ends the session within ${ttl} ms`, record);
-      return set;
-    }
-    guard(found.info);
-    const ended = await store.end([id], 'killed', actor.name, this.#keepEnded(record));
-    if (ended.includes(id)) this.#tell(`${actor.name} ended the session`, record);
-    return ended.includes(id);
+  end(id: SessionId, actor: Actor, ttl: Millis = 0, guard?: Guard): Promise<boolean> {
+    return this.#operator.end(id, actor, ttl, guard);
   }
 
-  async alter(id: SessionId, change: Alteration, actor: Actor, guard: Guard = allow): Promise<boolean> {
-    for (const name of change.filters ?? []) {
-      if (!this.filters.has(name)) throw new SessionError('INVALID_VALUE', `there is no filter "${name}"`);
-    }
-    const parameters = Object.fromEntries(
-      Object.entries(change.parameters ?? {}).filter(([, value]) => value !== undefined),
-    );
-    const found = await this.#find(id);
-    if (found === undefined) return false;
-    const wanted: Alteration = { parameters, filters: change.filters };
-    const altered = await this.#change(found, (base, now) => withAlteration(base, wanted, now), guard);
-    if (altered) this.#tell(`${actor.name} set ${JSON.stringify(wanted)}`, found.record);
-    return altered;
+  alter(id: SessionId, change: Alteration, actor: Actor, guard?: Guard): Promise<boolean> {
+    return this.#operator.alter(id, change, actor, guard);
   }
 
-  async restart(
-    id: SessionId,
-    actor: Actor,
-    options: RestartOptions = {},
-    guard: Guard = allow,
-  ): Promise<boolean> {
-    const found = await this.#find(id);
-    if (found === undefined) return false;
-    const { reset = false } = options;
-    const restarted = await this.#change(found, (base, now) => withRestart(base, reset, now), guard);
-    if (restarted) this.#tell(`${actor.name} restarted the session`, found.record);
-    return restarted;
+  restart(id: SessionId, actor: Actor, options: RestartOptions = {}, guard?: Guard): Promise<boolean> {
+    return this.#operator.restart(id, actor, options, guard);
   }
 
   async restartAll(actor: Actor, { reset = false }: RestartOptions = {}): Promise<void> {
     for (const service of this.services.values()) {
       if (service.store !== undefined) this.#restarts.set(service.group, service.store.now());
     }
-    this.#environment.log({ level: 'notice', message: `${actor.name} restarted all sessions` });
+    this.environment.log({ level: 'notice', message: `${actor.name} restarted all sessions` });
     if (!reset) return;
     let after: SessionId | undefined;
     do {
@@ -199,15 +176,36 @@ class LiveManager implements SessionManager {
         ({ parameters, filters }) => filters !== undefined || Object.keys(parameters).length > 0,
       );
       await Promise.all(
-        set.map(({ id }) => this.restart(id, actor, { reset }).catch((error) => this.#kept(id, error))),
+        set.map(({ id }) => this.restart(id, actor, { reset }).catch((error) => this.#notReset(id, error))),
       );
       after = page.next;
     } while (after !== undefined);
   }
 
-  #kept(id: SessionId, error: unknown): void {
+  #notReset(id: SessionId, error: unknown): void {
     if (!(error instanceof SessionError && error.code === 'CONFLICT')) throw error;
-    this.#environment.log({ level: 'warning', message: 'a session was not reset', session: id, error });
+    this.environment.log({ level: 'warning', message: 'a session was not reset', session: id, error });
+  }
+
+  async activity(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, SessionActivity>> {
+    const entries = new Map<SessionId, JournalEntry[]>(ids.map((id) => [id, []]));
+    for (const store of this.#stores.values()) {
+      const { backend } = store;
+      if (!can(backend, 'journal')) continue;
+      const read = await store.call('read', (signal) => backend.read(ids, signal));
+      for (const [at, id] of ids.entries()) {
+        const stored = read[at] ?? [];
+        const known = new Set(stored.map(({ at, text }) => `${at} ${text}`));
+        const fresh = store.activity.fresh(id).filter(({ at, text }) => !known.has(`${at} ${text}`));
+        entries.get(id)?.push(...stored, ...fresh);
+      }
+    }
+    return new Map([...entries].map(([id, found]) => [id, readActivity(found)]));
+  }
+
+  async holdings(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, readonly Held[]>> {
+    const all = await Promise.all([...this.#stores.values()].map(({ holdings }) => holdings.of(ids)));
+    return new Map(ids.map((id) => [id, all.flatMap((found) => found.get(id) ?? [])]));
   }
 
   health(): Promise<readonly StoreHealth[]> {
@@ -240,59 +238,33 @@ class LiveManager implements SessionManager {
     let store = this.#stores.get(backend);
     if (store === undefined) {
       const keepEnded = (record: SessionRecord) => this.#keepEnded(record);
-      store = new Store(backend, this.#environment, { ...this.#options, keepEnded });
+      store = new Store(backend, this.environment, { ...this.#options, keepEnded });
       this.#stores.set(backend, store);
     }
     return store;
   }
 
-  #tell(message: string, { id, service }: SessionRecord): void {
-    this.#environment.log({ level: 'notice', message, service, session: id });
+  /** A line about a session goes into its log, and into the process log as far as its log levels say. */
+  #log(entry: LogEntry, { log }: Environment): void {
+    const { session, service, level, message, error } = entry;
+    if (session === undefined) {
+      log(entry);
+      return;
+    }
+    const by = this.services.get(service ?? '') ?? this.#ofGroup(service);
+    const text = error instanceof Error ? `${message} (${error.message})` : message;
+    by?.store?.activity.line(session, level, text, this.#kept(by.name));
+    const going = this.#levels.of(session, level);
+    if (going !== 'no') log(going === 'asked' ? { ...entry, wanted: true } : entry);
+  }
+
+  #ofGroup(group: string | undefined): LiveService | undefined {
+    for (const service of this.services.values()) if (service.group === group) return service;
+    return undefined;
   }
 
   #servicesOf(store: Store): LiveService[] {
     return [...this.services.values()].filter((service) => service.store === store);
-  }
-
-  async #find(id: SessionId): Promise<Found | undefined> {
-    const found = await Promise.all(
-      [...this.#stores.values()].map(async (store) => ({ store, record: await store.load(id) })),
-    );
-    for (const { store, record } of found) {
-      if (record === undefined) continue;
-      const info = describe(headOf(record), store, this.#restarts);
-      return info.alive ? { store, record, info } : undefined;
-    }
-    return undefined;
-  }
-
-  /** An operator's change. False when the session ended meanwhile. */
-  async #change(
-    { store, record }: Found,
-    apply: (record: SessionRecord, now: Millis) => SessionRecord,
-    guard: Guard,
-  ): Promise<boolean> {
-    try {
-      await store.lanes.submit({
-        base: record,
-        bound: false,
-        closes: false,
-        apply: (base, now) => {
-          try {
-            guard(describe(headOf(base), store, this.#restarts));
-          } catch (reason) {
-            throw new Prevented(reason);
-          }
-          return apply(base, now);
-        },
-      });
-      return true;
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-      if (error.cause instanceof Prevented) throw error.cause.reason;
-      if (error.code === 'CONFLICT' && !error.retryable) return false;
-      throw error;
-    }
   }
 
   /** One page over all stores, ascending by id. */

@@ -1,8 +1,11 @@
+import type { NotedRequest } from './activity.js';
 import type { Alteration, Altered } from './alterations.js';
 import type { Backend } from './backend.js';
-import type { Millis } from './environment.js';
+import type { Environment, Millis } from './environment.js';
 import type { Filter } from './filter.js';
+import type { Held, HoldingSource } from './holdings.js';
 import type { SessionId } from './id.js';
+import type { SessionActivity } from './journal.js';
 import type { ClientCode, EndCause } from './lists.js';
 import type { ClientInfo, Head } from './record.js';
 import type { Exchange } from './router.js';
@@ -135,6 +138,13 @@ export interface Service {
    * @throws SessionError `MODULE_MISSING` (a filter of the session is not configured: answer 503); whatever a filter or `end` throws.
    */
   pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void>;
+  /**
+   * Notes a request of a session for operators, as `queries`: method and path, without anything secret. Undefined when nothing is kept of it, as of one
+   * without a stored session.
+   */
+  note(visit: Visit, statement: string): NotedRequest | undefined;
+  /** Tells operators what a router or other part of the process holds of the service's sessions. */
+  attach(source: HoldingSource): void;
   /** Why a session has not the filters here that an operator gave it; undefined when it has. */
   pending(id: SessionId): string | undefined;
 }
@@ -234,6 +244,12 @@ export interface SessionManager {
    * @throws SessionError `BACKEND_*`; a session that others keep changing is left as it is.
    */
   restartAll(actor: Actor, options?: RestartOptions): Promise<void>;
+  /** What these sessions did lately, in any process; one that did nothing, or whose store keeps no journal, has empty lists. @throws SessionError `BACKEND_*`. */
+  activity(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, SessionActivity>>;
+  /** What processes hold of these sessions. Of others than this one it is up to 2 s old. @throws SessionError `BACKEND_*`. */
+  holdings(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, readonly Held[]>>;
+  /** That of the manager, for all that serves its sessions: log entries which name a session go into its log, too. */
+  readonly environment: Environment;
   /** The state of every store, asked now. */
   health(): Promise<readonly StoreHealth[]>;
   /** Writes what is collected (touches) now. */

@@ -1,14 +1,17 @@
+import { Activity } from './activity.js';
 import { type Backend, type Claim, can, type Ending, type Touch } from './backend.js';
 import { Backlog } from './backlog.js';
 import { Deadlines } from './deadlines.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
+import { Holdings, type OtherHolds } from './holdings.js';
 import type { SessionId } from './id.js';
 import { Lanes } from './lanes.js';
 import { Links } from './links.js';
 import type { EndCause } from './lists.js';
 import { Loads } from './loads.js';
 import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
+import { StoreClock } from './store-clock.js';
 
 export interface StoreOptions {
   /** How long a call of the backend may take, in ms. */
@@ -20,12 +23,11 @@ export interface StoreOptions {
 }
 
 const CLOCK_INTERVAL = 60_000;
-const CLOCK_REPORTED = 5_000;
-const CLOCK_UNFIT = 60_000;
 /** How long an ended session stays readable where no service says otherwise. */
 export const KEEP_ENDED: Millis = 3_600_000;
 const HEARTBEAT = 5_000;
 const LINK_CHECK = 1_000;
+const ANNOUNCE_INTERVAL = 1_000;
 const SWEEP_INTERVAL = 60_000;
 const SWEEP_LATE = 300_000;
 const SWEEP_CHUNK = 500;
@@ -37,6 +39,8 @@ export interface StoreListener {
   /** An operator or another process may have changed it. */
   changed(record: SessionRecord): void;
   ended(id: SessionId): void;
+  /** Why what it has open is not what the session asks for. */
+  pending(id: SessionId): string | undefined;
 }
 
 /** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
@@ -47,18 +51,17 @@ export class Store {
   readonly flushInterval: Millis;
   readonly links = new Links();
   readonly lanes: Lanes;
+  readonly activity: Activity;
+  readonly holdings: Holdings;
   readonly #deadlines: Deadlines;
   readonly #options: StoreOptions;
   readonly #writer: string;
+  readonly #clock = new StoreClock(this);
   readonly #backlog = new Backlog(this);
   readonly #loads = new Loads(this);
   readonly #listeners: StoreListener[] = [];
   readonly #stops: (() => void)[] = [];
   #writeCount = 0;
-  #offset: Millis = 0;
-  #clockKnown = false;
-  #hasClock = false;
-  #clockRead: Promise<void> | undefined;
   #unwatch: Promise<(() => Promise<void>) | undefined>;
   #down = false;
   #closed = false;
@@ -73,12 +76,15 @@ export class Store {
     this.#deadlines = new Deadlines(options.deadline);
     this.#writer = Buffer.from(environment.random(9)).toString('base64url');
     this.lanes = new Lanes(this);
+    this.activity = new Activity(this);
+    this.holdings = new Holdings(this, this.#writer, this.#holds());
     this.starting?.catch(() => undefined);
     this.#unwatch = this.#watch();
     const every = (interval: Millis, task: () => unknown) =>
       this.#stops.push(environment.every(interval, () => void task()));
     every(options.flushInterval, () => this.flush());
-    every(CLOCK_INTERVAL, () => this.#readClock().catch(() => undefined));
+    every(ANNOUNCE_INTERVAL, () => this.holdings.announce());
+    every(CLOCK_INTERVAL, () => this.#clock.read().catch(() => undefined));
     every(HEARTBEAT, () => this.#heartbeat());
     every(LINK_CHECK, () => this.#checkLinks());
     if (can(backend, 'sweep')) every(SWEEP_INTERVAL, () => this.sweep());
@@ -86,21 +92,17 @@ export class Store {
 
   /** Process time corrected by the clock of the store. */
   now(): Millis {
-    return this.environment.now() + this.#offset;
+    return this.#clock.now();
   }
 
   /** Clock of the store minus clock of the process; undefined when the store has none or was not asked yet. */
   get clockOffset(): Millis | undefined {
-    return this.#hasClock ? this.#offset : undefined;
+    return this.#clock.offset;
   }
 
   /** Undefined once the clock of the store is known; before the first judgement wait for it. Rejects as the store does. */
   get starting(): Promise<void> | undefined {
-    if (this.#clockKnown) return undefined;
-    this.#clockRead ??= this.#readClock().finally(() => {
-      this.#clockRead = undefined;
-    });
-    return this.#clockRead;
+    return this.#clock.starting;
   }
 
   listen(listener: StoreListener): void {
@@ -229,7 +231,7 @@ export class Store {
   async bury(record: SessionRecord): Promise<void> {
     if (this.now() - deadFrom(record) < 2 * this.flushInterval) return;
     try {
-      await this.#readClock();
+      await this.#clock.read();
       const cause = this.causeOfDeath(record, this.now());
       if (cause !== undefined) await this.end([record.id], cause, undefined, this.#options.keepEnded(record));
     } catch (error) {
@@ -238,8 +240,8 @@ export class Store {
   }
 
   /** Writes what is collected. Never rejects: touches are not acknowledged, and what could not be written waits for the next time. */
-  flush(): Promise<void> {
-    return this.#backlog.flush();
+  async flush(): Promise<void> {
+    await Promise.all([this.#backlog.flush(), this.activity.flush()]);
   }
 
   /** Says at most once a minute what goes wrong in the background. */
@@ -291,6 +293,19 @@ export class Store {
     }
   }
 
+  #holds(): OtherHolds {
+    const { links } = this;
+    const listeners = this.#listeners;
+    return {
+      get ids() {
+        return links.ids;
+      },
+      has: (id) => links.has(id),
+      pending: (id) =>
+        listeners.map((listener) => listener.pending(id)).find((reason) => reason !== undefined),
+    };
+  }
+
   #watch(): Promise<(() => Promise<void>) | undefined> {
     const { backend } = this;
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
@@ -309,32 +324,18 @@ export class Store {
       });
   }
 
-  async #readClock(): Promise<void> {
-    const before = this.environment.now();
-    const store = await this.call('now', (signal) => this.backend.now(signal));
-    const after = this.environment.now();
-    if (store !== undefined && !Number.isFinite(store)) {
-      throw new SessionError('BACKEND_FAILED', 'its clock is not a number', { retryable: true });
-    }
-    this.#offset = store === undefined ? 0 : Math.round(store - (before + after) / 2);
-    this.#clockKnown = true;
-    this.#hasClock = store !== undefined;
-    if (Math.abs(this.#offset) <= CLOCK_REPORTED) return;
-    this.complain(
-      `its clock is ${this.#offset} ms off this process'; sessions are judged by the store's`,
-      undefined,
-    );
+  askTime(): Promise<Millis | undefined> {
+    return this.call('now', (signal) => this.backend.now(signal));
   }
 
   /** Why the store is unfit to serve; undefined when it is fit. Asks it. */
   async unfit(): Promise<string | undefined> {
     try {
-      await this.call('now', (signal) => this.backend.now(signal));
+      await this.askTime();
     } catch (error) {
       return toSessionError(error, 'the store failed').message;
     }
-    if (Math.abs(this.#offset) <= CLOCK_UNFIT) return undefined;
-    return `its clock is ${Math.round(this.#offset / 1000)} s off this process'`;
+    return this.#clock.unfit;
   }
 
   /** Removes what has been dead for five minutes. */
@@ -343,7 +344,7 @@ export class Store {
     if (!can(backend, 'sweep')) return;
     try {
       // What is removed can't be brought back, so the clock is asked again.
-      await this.#readClock();
+      await this.#clock.read();
       const before = this.now() - SWEEP_LATE;
       let removed: readonly SessionId[];
       do {
@@ -361,6 +362,7 @@ export class Store {
     if (this.#closed) return;
     for (const stop of this.#stops) stop();
     await this.flush();
+    await this.holdings.leave().catch((error) => this.complain('its holds could not be taken back', error));
     const unwatch = this.call('unwatch', async () => (await this.#unwatch)?.());
     this.#closed = true;
     try {
