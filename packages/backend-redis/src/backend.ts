@@ -49,7 +49,7 @@ export class RedisBackend
     this.#listing = new Listing(store);
     this.#notices = new Notices(store);
     this.traits = {
-      durable: false,
+      durable: store.options.durable,
       shared: true,
       approximate: true,
       maxRecordBytes: store.options.maxRecordBytes,

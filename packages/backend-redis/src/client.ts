@@ -25,13 +25,15 @@ export interface IoRedisSubscriber {
 export interface IoRedisCluster {
   readonly options: object;
   call(command: string, args: string[]): Promise<unknown>;
-  nodes(role: 'master'): IoRedisNode[];
-  on(event: '-node', listener: (node: IoRedisNode) => void): unknown;
-  off(event: '-node', listener: (node: IoRedisNode) => void): unknown;
+  nodes(role: 'master' | 'all'): IoRedisNode[];
+  on(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
+  off(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
 }
 
 /** Its connection to one server. */
 export interface IoRedisNode {
+  readonly status: string;
+  connect(): Promise<unknown>;
   call(command: string, args: string[]): Promise<unknown>;
   duplicate(override: object): IoRedisSubscriber;
 }
@@ -79,6 +81,8 @@ export interface Connection {
     onMessage: (message: string) => void,
     onFault: (error: unknown) => void,
   ): Promise<Subscription>;
+  /** The client stays its owner's. */
+  close(): void;
 }
 
 /** @throws SessionError `CONFIG_INVALID` for a client that is none, or one that queues or resends by itself. */
@@ -168,6 +172,8 @@ class IoRedisConnection implements Connection {
     return this.sendAll(commands);
   }
 
+  close(): void {}
+
   subscribe(
     channel: string,
     onMessage: (message: string) => void,
@@ -192,6 +198,8 @@ class NodeRedisConnection implements Connection {
   sendToAll(commands: readonly Command[]): Promise<unknown[]> {
     return this.sendAll(commands);
   }
+
+  close(): void {}
 
   /** Commands of one turn of the event loop leave in one write. */
   async sendAll(commands: readonly Command[]): Promise<unknown[]> {

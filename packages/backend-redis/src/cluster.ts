@@ -8,13 +8,24 @@ import { LISTENER_OPTIONS, listen } from './subscriber.js';
 export class IoRedisClusterConnection implements Connection {
   readonly spread = true;
   readonly #client: IoRedisCluster;
+  /** Until the servers that were known at the start are connected, or not to be reached. */
+  #starting: Promise<unknown> | undefined;
   #turn = 0;
 
   constructor(client: IoRedisCluster) {
     this.#client = client;
+    this.#starting = Promise.all(client.nodes('all').map(connected)).finally(() => {
+      this.#starting = undefined;
+    });
+    client.on('+node', connected);
   }
 
-  send([name = '', ...args]: Command): Promise<unknown> {
+  close(): void {
+    this.#client.off('+node', connected);
+  }
+
+  async send([name = '', ...args]: Command): Promise<unknown> {
+    if (this.#starting !== undefined) await this.#starting;
     return this.#client.call(name, args);
   }
 
@@ -49,6 +60,15 @@ export class IoRedisClusterConnection implements Connection {
     };
     return listen(make, channel, onMessage, onFault);
   }
+}
+
+/**
+ * ioredis connects to a server when it is first needed, and takes no other command until then. So it is done before, for replicas too, which may be masters soon. The first
+ * command to a server that was not known before starts it, and is not refused.
+ */
+async function connected(node: IoRedisNode): Promise<void> {
+  await new Promise((resolve) => setImmediate(resolve));
+  if (node.status === 'wait') await node.connect().catch(() => {});
 }
 
 async function settled(calls: readonly Promise<unknown>[]): Promise<unknown[]> {

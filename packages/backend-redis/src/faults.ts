@@ -1,8 +1,8 @@
 import { SessionError } from '@sessionkit/session-core';
 
 const REPLY_NAMES = new Set(['ReplyError', 'SimpleError', 'BlobError', 'ErrorReply']);
-/** A server that is coming up, or that is no primary at the moment, will take the same command later. */
-const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|NOREPLICAS|BUSY|UNKILLABLE)\b/;
+/** A server that is coming up, or that is no primary (of this slot) at the moment: the same command will be taken later, here or elsewhere. */
+const NOT_NOW = /^(LOADING|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|READONLY|NOREPLICAS|MOVED|ASK|BUSY|UNKILLABLE)\b/;
 const FULL = /\bOOM command not allowed|^OOM\b/;
 
 /** Whether the server answered and refused, as opposed to not having been reached. */

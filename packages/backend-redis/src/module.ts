@@ -7,7 +7,6 @@ import {
   DEFAULT_MAX_RECORD_BYTES,
   DEFAULT_NAMES,
   DEFAULT_PREFIX,
-  DEFAULT_WRITE_WITHIN,
   prefixProblem,
 } from './options.js';
 
@@ -45,9 +44,13 @@ const config = z
     write_within: z
       .number()
       .min(0.001)
-      .default(DEFAULT_WRITE_WITHIN / 1_000)
-      .describe('Seconds after which a write on its way is refused'),
+      .optional()
+      .describe('Seconds after which a write on its way is refused; store_deadline by default'),
     max_record_bytes: z.int().min(1).default(DEFAULT_MAX_RECORD_BYTES).describe('Largest record'),
+    durable: z
+      .boolean()
+      .default(false)
+      .describe('Whether a save or an end is acknowledged only when the replicas have it'),
   })
   .superRefine(({ sid_field, fields }, context) => {
     const clash = clashOf({ sid: sid_field, ...fields });
@@ -63,15 +66,16 @@ const module: BackendModule<Config> = {
   resourceClass: 'redis',
   abilities: ['inspect', 'sweep', 'watch', 'slots', 'journal', 'presence'],
   config,
-  create(section, { environment, path, resource }) {
+  create(section, { environment, path, deadline, resource }) {
     const client = resource(section.resource);
     if (typeof client !== 'object' || client === null)
       throw new SessionError('CONFIG_INVALID', `${path}.resource: ${section.resource} is no Redis client`);
     return redis(client as RedisClient, {
       names: { sid: section.sid_field, ...section.fields },
       prefix: section.key_prefix,
-      writeWithin: Math.ceil(section.write_within * 1_000),
+      writeWithin: section.write_within === undefined ? deadline : Math.ceil(section.write_within * 1_000),
       maxRecordBytes: section.max_record_bytes,
+      durable: section.durable,
       log: (entry) => environment.log(entry),
     });
   },

@@ -49,12 +49,17 @@ export interface RedisOptions {
   readonly writeWithin?: Millis | undefined;
   /** Largest record in bytes. Default 4 MiB. */
   readonly maxRecordBytes?: number | undefined;
+  /**
+   * Whether a save or an end is acknowledged only when the replicas have it, so that a fail-over to one of them loses nothing that was. Without a replica nothing is
+   * acknowledged then. Default false.
+   */
+  readonly durable?: boolean | undefined;
   /** Takes warnings about the store, and what a listener for changes threw. Default: the log of `processEnvironment`. */
   readonly log?: ((entry: LogEntry) => void) | undefined;
 }
 
 export const DEFAULT_PREFIX = 'sessionkit:';
-export const DEFAULT_WRITE_WITHIN: Millis = 2_000;
+const DEFAULT_WRITE_WITHIN: Millis = 2_000;
 export const DEFAULT_MAX_RECORD_BYTES = 4 * 1024 * 1024;
 
 export interface CheckedOptions {
@@ -62,6 +67,7 @@ export interface CheckedOptions {
   readonly prefix: string;
   readonly writeWithin: Millis;
   readonly maxRecordBytes: number;
+  readonly durable: boolean;
   readonly log: (entry: LogEntry) => void;
 }
 
@@ -78,6 +84,7 @@ export function checked(options: RedisOptions): CheckedOptions {
     prefix,
     writeWithin: positive('writeWithin', options.writeWithin ?? DEFAULT_WRITE_WITHIN),
     maxRecordBytes: positive('maxRecordBytes', options.maxRecordBytes ?? DEFAULT_MAX_RECORD_BYTES),
+    durable: options.durable ?? false,
     log: options.log ?? processEnvironment.log,
   };
 }

@@ -1,25 +1,70 @@
 import { CONTRACT_VERSION, type ResourceModule, SessionError } from '@sessionkit/session-core';
-import { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { bare, isReplyFault } from './faults.js';
 
 const MAX_RETRY_DELAY = 500;
+/** A connection on which nothing was answered for so long is given up, so that another server is asked for, in ms. */
+const SILENT_FOR = 3_000;
+/** How often a Cluster is asked who holds which slot: a master that has fallen silent does not tell that it has been replaced, in ms. */
+const SLOTS_EVERY = 1_000;
 
-const config = z.strictObject({
-  _class: z.literal('redis'),
-  url: z
-    .string()
-    .regex(
-      /^rediss?:\/\/[^/]/,
-      'is no URL of a Redis: write redis://HOST:PORT, or rediss://HOST:PORT for TLS',
-    )
-    .describe('redis://USER:PASSWORD@HOST:PORT/DB, or rediss:// for TLS'),
-  username: z.string().min(1).optional().describe('User of the ACL, if it is not in the URL'),
-  password: z.string().min(1).optional().describe('Password, if it is not in the URL'),
-  db: z.int().min(0).optional().describe('Number of the database, if it is not in the URL'),
-  connection_name: z.string().regex(/^\S+$/).default('sessionkit').describe('Name in CLIENT LIST'),
-  connect_timeout: z.number().min(0.001).default(2).describe('Seconds to wait for a connection'),
-});
+const host = z
+  .string()
+  .regex(/^(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):\d{1,5}$/, 'is no address: write HOST:PORT, or [IPV6]:PORT');
+const hosts = z.array(host).min(1);
+const text = z.string().min(1);
+
+const config = z
+  .strictObject({
+    _class: z.literal('redis'),
+    url: z
+      .string()
+      .regex(
+        /^rediss?:\/\/[^/]/,
+        'is no URL of a Redis: write redis://HOST:PORT, or rediss://HOST:PORT for TLS',
+      )
+      .optional()
+      .describe('One server: redis://USER:PASSWORD@HOST:PORT/DB, or rediss:// for TLS'),
+    sentinels: hosts.optional().describe('Sentinels that know the server: HOST:PORT of each'),
+    master: text.optional().describe('Name under which the sentinels know it'),
+    sentinel_username: text.optional().describe('User of the ACL of the sentinels'),
+    sentinel_password: text.optional().describe('Password of the sentinels'),
+    cluster: hosts
+      .optional()
+      .describe('Servers of a Cluster, from which the others are learnt: HOST:PORT of each'),
+    nat_map: z
+      .record(host, host)
+      .optional()
+      .describe('For each address that servers or sentinels name, the one by which it is reached from here'),
+    tls: z.boolean().optional().describe('Whether sentinels, or servers of a Cluster, are spoken to by TLS'),
+    username: text.optional().describe('User of the ACL, if it is not in the URL'),
+    password: text.optional().describe('Password, if it is not in the URL'),
+    db: z.int().min(0).optional().describe('Number of the database, if it is not in the URL'),
+    connection_name: z.string().regex(/^\S+$/).default('sessionkit').describe('Name in CLIENT LIST'),
+    connect_timeout: z.number().min(0.001).default(2).describe('Seconds to wait for a connection'),
+  })
+  .superRefine((section, context) => {
+    const report = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+    const ways = (['url', 'sentinels', 'cluster'] as const).filter((name) => section[name] !== undefined);
+    if (ways.length !== 1)
+      report([], 'needs one of url (one server), sentinels with master, and cluster: give exactly one');
+    const [way] = ways;
+    if (way === undefined) return;
+    if (way === 'sentinels' && section.master === undefined)
+      report(['master'], 'is missing: give the name under which the sentinels know the server');
+    const others = {
+      master: 'sentinels',
+      sentinel_username: 'sentinels',
+      sentinel_password: 'sentinels',
+      nat_map: 'sentinels or cluster',
+      tls: 'sentinels or cluster',
+    } as const;
+    for (const [name, place] of Object.entries(others) as [keyof typeof others, string][])
+      if (section[name] !== undefined && !place.split(' or ').includes(way))
+        report([name], `goes with ${place}, not with ${way}: leave it out`);
+    if (way === 'cluster' && section.db) report(['db'], 'a Cluster has database 0 only: leave it out');
+  });
 
 type Config = z.infer<typeof config>;
 
@@ -29,30 +74,19 @@ const module: ResourceModule<Config> = {
   kind: 'resource',
   type: 'redis',
   config,
-  async create({ url, username, password, db, connection_name, connect_timeout }, { environment }) {
-    const client = new Redis(url, {
-      ...(username === undefined ? {} : { username }),
-      ...(password === undefined ? {} : { password }),
-      ...(db === undefined ? {} : { db }),
-      connectionName: connection_name,
-      connectTimeout: connect_timeout * 1_000,
-      lazyConnect: true,
-      autoResendUnfulfilledCommands: false,
-      enableOfflineQueue: false,
-      maxRetriesPerRequest: 0,
-      retryStrategy: (times) => Math.min(times * 50, MAX_RETRY_DELAY),
-    });
+  async create(section, { environment }) {
+    const client = section.cluster === undefined ? serverOf(section) : clusterOf(section, section.cluster);
     let fault: Error | undefined;
     // Each call that meets an outage fails with it; the log has it once from the session store.
-    client.on('error', (error: Error) => {
+    const onFault = (error: Error) => {
       fault = error;
-    });
-    await client.connect().catch((error: Error) => {
-      fault ??= error;
-    });
+    };
+    client.on('error', onFault);
+    client.on('node error', onFault);
+    await firstAttempt(client);
     if (client.status === 'ready') return client;
     if (isReplyFault(fault) && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/.test(fault.message)) {
-      client.disconnect();
+      disconnect(client);
       throw new SessionError('BACKEND_FAILED', 'Redis refuses the user or password of this resource', {
         cause: bare(fault),
       });
@@ -65,8 +99,104 @@ const module: ResourceModule<Config> = {
     return client;
   },
   async close(resource) {
-    if (resource instanceof Redis) resource.disconnect();
+    if (resource instanceof Redis || resource instanceof Cluster) disconnect(resource);
   },
 };
+
+const closed = new WeakSet<object>();
+
+function disconnect(client: Redis | Cluster): void {
+  closed.add(client);
+  client.disconnect();
+}
+
+/** Until the client is ready, or has failed once; it goes on by itself. */
+function firstAttempt(client: Redis | Cluster): Promise<void> {
+  return new Promise((settled) => {
+    for (const event of ['ready', 'error', 'close', 'end']) client.once(event, () => settled());
+    client.connect().catch(() => {});
+  });
+}
+
+const retryDelay = (times: number) => Math.min(times * 50, MAX_RETRY_DELAY);
+
+function commonOf({ username, password, connection_name, connect_timeout }: Config) {
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    connectionName: connection_name,
+    connectTimeout: connect_timeout * 1_000,
+    disconnectTimeout: MAX_RETRY_DELAY,
+    socketTimeout: SILENT_FOR,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  };
+}
+
+function serverOf(section: Config): Redis {
+  const { url = '', sentinels, db } = section;
+  const options = {
+    ...commonOf(section),
+    ...(db === undefined ? {} : { db }),
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    retryStrategy: retryDelay,
+  };
+  if (sentinels === undefined) return new Redis(url, options);
+  const { master, sentinel_username, sentinel_password, connect_timeout, tls = false } = section;
+  const client = new Redis({
+    ...options,
+    sentinels: sentinels.map(addressOf),
+    name: master as string,
+    ...(sentinel_username === undefined ? {} : { sentinelUsername: sentinel_username }),
+    ...(sentinel_password === undefined ? {} : { sentinelPassword: sentinel_password }),
+    ...natMapOf(section),
+    ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
+    sentinelCommandTimeout: connect_timeout * 1_000,
+    sentinelRetryStrategy: retryDelay,
+    sentinelReconnectStrategy: retryDelay,
+    // A master that was replaced while it was out of reach of its sentinels only still answers here.
+    failoverDetector: true,
+    reconnectOnError: (error) => error.message.startsWith('READONLY'),
+  });
+  // ioredis gives up when it is told of a fail-over while it is looking for the master.
+  client.on('end', () => {
+    const again = () => closed.has(client) || client.connect().catch(() => {});
+    setTimeout(again, retryDelay(1)).unref();
+  });
+  return client;
+}
+
+function clusterOf(section: Config, nodes: readonly string[]): Cluster {
+  const { tls = false, connect_timeout } = section;
+  return new Cluster(nodes.map(addressOf), {
+    lazyConnect: true,
+    enableOfflineQueue: false,
+    retryDelayOnFailover: 0,
+    retryDelayOnClusterDown: 0,
+    scaleReads: 'master',
+    slotsRefreshInterval: SLOTS_EVERY,
+    slotsRefreshTimeout: connect_timeout * 1_000,
+    clusterRetryStrategy: retryDelay,
+    ...natMapOf(section),
+    // A certificate is for a name, which must not be resolved before it is looked at.
+    ...(tls
+      ? { dnsLookup: (name: string, found: (error: null, name: string) => void) => found(null, name) }
+      : {}),
+    redisOptions: { ...commonOf(section), ...(tls ? { tls: {} } : {}) },
+  });
+}
+
+function natMapOf({ nat_map }: Config) {
+  if (nat_map === undefined) return {};
+  return {
+    natMap: Object.fromEntries(Object.entries(nat_map).map(([from, to]) => [from, addressOf(to)])),
+  };
+}
+
+function addressOf(text: string): { readonly host: string; readonly port: number } {
+  const [, name = '', port] = /^\[?(.*?)\]?:(\d+)$/.exec(text) ?? [];
+  return { host: name, port: Number(port) };
+}
 
 export default module;

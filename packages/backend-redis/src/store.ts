@@ -35,6 +35,7 @@ export class RedisStore {
 
   close(): void {
     this.#closed = true;
+    this.connection.close();
   }
 
   /** @throws SessionError `BACKEND_CLOSED`, or `BACKEND_FAILED` for a caller that has stopped waiting. */

@@ -5,17 +5,18 @@ import type { Address, ConnectOptions, StoreHarness } from '@sessionkit/testkit'
 import module from '../src/module.js';
 import resource from '../src/resource.js';
 
-/** A backend as a configuration file makes it, on the Redis at these addresses; closing it closes its client. */
-export async function connectTo(
-  addresses: readonly Address[],
-  { via = addresses, environment = { ...processEnvironment, log: () => {} } }: ConnectOptions = {},
+/** A backend as a configuration file makes it, on a resource of this section; closing it closes its client. */
+export async function connectBy(
+  section: object,
+  { environment = { ...processEnvironment, log: () => {} }, deadline, durable = false }: ConnectOptions = {},
+  options: object = {},
 ): Promise<Backend> {
-  const [at] = via;
-  if (at === undefined) throw new Error('no address of the store');
-  const section = { _class: 'redis', url: `redis://${at.host}:${at.port}` };
-  const client = await resource.create(valid(resource.config, section), { environment });
-  const context = { environment, path: 'session.backend', resource: () => client };
-  const backend = await module.create(valid(module.config, { type: 'redis', resource: 'store' }), context);
+  const client = await resource.create(valid(resource.config, { _class: 'redis', ...section }), {
+    environment,
+  });
+  const context = { environment, path: 'session.backend', deadline, resource: () => client };
+  const config = valid(module.config, { type: 'redis', resource: 'store', durable, ...options });
+  const backend = await module.create(config, context);
   const close = backend.close.bind(backend);
   return Object.assign(backend, {
     async close() {
@@ -23,6 +24,16 @@ export async function connectTo(
       await resource.close(client);
     },
   });
+}
+
+/** A backend on the Redis at these addresses. */
+export async function connectTo(
+  addresses: readonly Address[],
+  options: ConnectOptions = {},
+): Promise<Backend> {
+  const [at] = options.via ?? addresses;
+  if (at === undefined) throw new Error('no address of the store');
+  return connectBy({ url: `redis://${at.host}:${at.port}` }, options);
 }
 
 /** A single Redis that keeps what it has acknowledged. */

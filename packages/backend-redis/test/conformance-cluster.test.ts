@@ -1,0 +1,74 @@
+import type { Backend, SessionId } from '@sessionkit/session-core';
+import { type RedisCluster, startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
+import { type RedisSentinel, startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
+import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterSection, sentinelSection } from './many-harness.js';
+import { connectBy } from './store-harness.js';
+
+interface Many {
+  section(): object;
+  ask(key: string, ...command: string[]): Promise<string>;
+}
+
+let redisCluster: RedisCluster;
+let redisSentinel: RedisSentinel;
+beforeAll(async () => {
+  [redisCluster, redisSentinel] = await Promise.all([startRedisCluster(), startRedisSentinel()]);
+}, 300_000);
+afterAll(async () => {
+  await Promise.all([redisCluster?.stop(), redisSentinel?.stop()]);
+});
+
+const inCluster: Many = {
+  section: () => clusterSection(redisCluster),
+  ask: (key, ...command) => redisCluster.askFor(key, ...command),
+};
+const bySentinel: Many = {
+  section: () => sentinelSection(redisSentinel),
+  ask: async (_, ...command) => (await redisSentinel.master()).ask(...command),
+};
+
+let stores = 0;
+
+/** Two backends from configurations, on keys of their own. */
+function harness({ section, ask }: Many, durable: boolean): BackendHarness {
+  return {
+    async open() {
+      const prefix = `kit-${stores++}:`;
+      const open = (): Promise<Backend> => connectBy(section(), { durable }, { key_prefix: prefix });
+      const [a, b] = await Promise.all([open(), open()]);
+      const key = (id: SessionId) => `${prefix}{${id}}`;
+      return {
+        a,
+        b,
+        async peek(id) {
+          const raw = await ask(key(id), 'HGETALL', key(id));
+          return raw.startsWith('*0') ? undefined : raw;
+        },
+        async corrupt(id) {
+          await ask(key(id), 'HSET', key(id), 'head', '[1,2');
+        },
+        close: async () => {
+          await Promise.all([a.close(), b.close()]);
+        },
+      };
+    },
+  };
+}
+
+const ways: Record<string, BackendHarness> = {
+  'in a Cluster': harness(inCluster, false),
+  'behind Sentinel': harness(bySentinel, false),
+};
+
+describe.each(Object.entries(ways))(
+  'the redis backend from a configuration %s keeps the contract of a backend',
+  (_, way) => {
+    it('has all abilities but fences, so that every case applies', async () => {
+      expect(await backendSuite(way)).toHaveLength(backendCases.length);
+    });
+
+    for (const one of backendCases) it(one.name, () => runBackendCase(one, way));
+  },
+);
