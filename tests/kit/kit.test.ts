@@ -2,12 +2,13 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { backendMatrix } from './backends.js';
+import { backendMatrix, hostileMatrix } from './backends.js';
 import { transportMatrix } from './transports.js';
 
 /** The suites, each with what runs it over its mutants. */
 const suites: Record<string, () => Promise<MatrixReport>> = {
   backends: backendMatrix,
+  'hostile values': hostileMatrix,
   transports: transportMatrix,
 };
 
