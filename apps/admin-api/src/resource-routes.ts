@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { AdminError } from './errors.js';
+import { answerCollection, answerResource, listSource, type Resource } from './query/collection.js';
+import { sorted } from './render.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import {
@@ -42,8 +44,7 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       query: noQuery,
       answers: { 200: documentOf(z.array(schema)) },
       async handle(_input, call) {
-        const data = [...definition.resources(call)].sort((a, b) => (a.id < b.id ? -1 : 1));
-        return { status: 200, document: { data, links: { self: call.links.to(type) } } };
+        return answerResources(call.links.to(type), definition.resources(call), call);
       },
     }),
     route({
@@ -56,8 +57,8 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       query: noQuery,
       answers: { 200: documentOf(schema) },
       async handle({ params }, call) {
-        const data = find(params.name, call);
-        return { status: 200, document: { data, links: data.links } };
+        const resource = find(params.name, call);
+        return answerResource(resource.links.self, resource, call.query);
       },
     }),
     ...definition.relationships.map((related) =>
@@ -78,6 +79,12 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       }),
     ),
   ];
+}
+
+/** Answers a collection whose rows are at hand. */
+export function answerResources(self: string, resources: readonly Resource[], { query }: Call) {
+  const rows = resources.map((resource) => sorted(resource) as Resource);
+  return answerCollection(listSource(self, rows), query);
 }
 
 /** Start and stop of one type of resources. */

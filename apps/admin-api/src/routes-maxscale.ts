@@ -8,6 +8,8 @@ import {
   moduleResource,
   threadResource,
 } from './maxscale.js';
+import { answerResource, type Resource } from './query/collection.js';
+import { answerResources } from './resource-routes.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import * as s from './schemas-maxscale.js';
@@ -17,13 +19,10 @@ const LINES = 50;
 const MOST_LINES = 1_000;
 const noParams = z.object({});
 
-interface Resource {
-  readonly id: string;
-  readonly links: { readonly self: string };
-}
+type Linked = Resource & { readonly links: { readonly self: string } };
 
 /** A route that answers one document about the process. */
-function single(path: string, action: string, summary: string, schema: z.ZodType, make: Making<Resource>) {
+function single(path: string, action: string, summary: string, schema: z.ZodType, make: Making<Linked>) {
   return route({
     method: 'get',
     path: `/v1/maxscale${path}`,
@@ -34,8 +33,8 @@ function single(path: string, action: string, summary: string, schema: z.ZodType
     query: noQuery,
     answers: { 200: documentOf(schema) },
     async handle(_input, call) {
-      const data = await make(call);
-      return { status: 200, document: { data, links: { self: data.links.self } } };
+      const resource = await make(call);
+      return answerResource(resource.links.self, resource, call.query);
     },
   });
 }
@@ -45,7 +44,7 @@ function several(
   name: 'threads' | 'modules',
   word: string,
   schema: z.ZodType,
-  make: Making<readonly Resource[]>,
+  make: Making<readonly Linked[]>,
 ): readonly Route[] {
   const path = `/v1/maxscale/${name}`;
   return [
@@ -59,8 +58,7 @@ function several(
       query: noQuery,
       answers: { 200: documentOf(z.array(schema)) },
       async handle(_input, call) {
-        const data = await make(call);
-        return { status: 200, document: { data, links: { self: call.links.to('maxscale', name) } } };
+        return answerResources(call.links.to('maxscale', name), await make(call), call);
       },
     }),
     route({
@@ -73,9 +71,9 @@ function several(
       query: noQuery,
       answers: { 200: documentOf(schema) },
       async handle({ params }, call) {
-        const data = (await make(call)).find(({ id }) => id === params.name);
-        if (data === undefined) throw new AdminError(404, `There is no such ${word}.`);
-        return { status: 200, document: { data, links: { self: data.links.self } } };
+        const resource = (await make(call)).find(({ id }) => id === params.name);
+        if (resource === undefined) throw new AdminError(404, `There is no such ${word}.`);
+        return answerResource(resource.links.self, resource, call.query);
       },
     }),
   ];

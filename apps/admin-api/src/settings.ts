@@ -1,3 +1,5 @@
+import type { Kept } from '@sessionkit/session-core';
+
 /** What an operator may set while the process runs, for all services or for one (MaxScale's names). */
 export const SETTING_NAMES = ['retain_last_statements', 'session_trace'] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
@@ -19,16 +21,23 @@ const OFF: SettingValues = { retain_last_statements: 0, session_trace: 0 };
 export class Settings {
   #global = OFF;
   readonly #services = new Map<string, Partial<SettingValues>>();
+  /** What {@link kept} has answered: it is asked with every request. */
+  readonly #answered = new Map<string, Kept>();
 
   /** For all services that have none of their own. */
   get global(): SettingValues {
     return this.#global;
   }
 
-  /** What counts for the sessions of a service. */
-  of(service: string): SettingValues {
-    return { ...this.#global, ...this.#services.get(service) };
-  }
+  /** What counts for the sessions of a service, as `createSessionManager({ kept })` asks for it. */
+  readonly kept = (service: string): Kept => {
+    const answered = this.#answered.get(service);
+    if (answered !== undefined) return answered;
+    const { retain_last_statements, session_trace } = { ...this.#global, ...this.#services.get(service) };
+    const kept = { statements: retain_last_statements, lines: session_trace };
+    this.#answered.set(service, kept);
+    return kept;
+  };
 
   /** What was set for a service itself; {@link AS_GLOBAL} where nothing was. */
   ownOf(service: string): SettingValues {
@@ -42,11 +51,13 @@ export class Settings {
   /** Sets the named ones, for all services. Values are whole numbers from 0 to {@link MOST_KEPT}. */
   setGlobal(change: Partial<SettingValues>): void {
     this.#global = { ...this.#global, ...change };
+    this.#answered.clear();
   }
 
   /** Sets the named ones for one service; {@link AS_GLOBAL} takes back what was set. */
   setOf(service: string, change: Partial<SettingValues>): void {
     const merged = Object.entries({ ...this.#services.get(service), ...change });
+    this.#answered.clear();
     this.#services.set(service, Object.fromEntries(merged.filter(([, value]) => value !== AS_GLOBAL)));
   }
 }

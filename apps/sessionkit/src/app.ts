@@ -1,11 +1,22 @@
-import { type AdminServer, createAdminApi, createUsers, serveAdmin, type Users } from '@sessionkit/admin-api';
+import {
+  type AdminServer,
+  createAdminApi,
+  createMeter,
+  createUsers,
+  type Meter,
+  Settings,
+  serveAdmin,
+  type Users,
+} from '@sessionkit/admin-api';
 import { type AdminConfig, type CheckedConfig, type Composition, compose } from '@sessionkit/compose';
 import { httpSettings } from '@sessionkit/http-node';
 import { type Millis, SessionError } from '@sessionkit/session-core';
 import { AdminCredentials } from './admin-credentials.js';
 import { makeFirstUser } from './first-user.js';
-import { Listener } from './listener.js';
+import { Listener, type ServiceFront } from './listener.js';
 import type { Logs } from './log.js';
+import { createSystem } from './system.js';
+import { TrafficCount } from './traffic.js';
 
 /** How long stores have to take what is still to be written, besides the time that the requests had. */
 const CLOSE_TIMEOUT: Millis = 5_000;
@@ -15,27 +26,38 @@ export class App {
   readonly #config: CheckedConfig;
   readonly #logs: Logs;
   readonly #composition: Composition;
+  readonly #settings: Settings;
+  readonly #fronts: ReadonlyMap<string, ServiceFront>;
   readonly #listeners: readonly Listener[];
+  #meter: Meter | undefined;
   #admin: AdminServer | undefined;
   #draining = false;
 
-  private constructor(config: CheckedConfig, logs: Logs, composition: Composition) {
+  private constructor(config: CheckedConfig, logs: Logs, composition: Composition, settings: Settings) {
     this.#config = config;
     this.#logs = logs;
     this.#composition = composition;
-    const settings = httpSettings({ trustProxy: config.trustProxy, environment: logs.environment });
+    this.#settings = settings;
+    const startedAt = Date.now();
+    this.#fronts = new Map(
+      [...composition.services].map(([name, { service, router }]) => [
+        name,
+        { service, router, traffic: new TrafficCount(), startedAt, stopped: false },
+      ]),
+    );
+    const http = httpSettings({ trustProxy: config.trustProxy, environment: logs.environment });
     const redacted = [...config.services.values()].flatMap(
       ({ session }) => session?.transports.flatMap(({ carrier }) => carrier.query ?? []) ?? [],
     );
     this.#listeners = config.listeners.map((listener) => {
-      const { service, router } = composition.services.get(listener.service) ?? {};
-      if (service === undefined || router === undefined) {
+      const front = this.#fronts.get(listener.service);
+      if (front?.router === undefined) {
         throw new SessionError(
           'CONFIG_INVALID',
           `listeners.${listener.name}: the service "${listener.service}" has no router`,
         );
       }
-      return new Listener({ config: listener, service, router, settings, redacted, logs });
+      return new Listener({ config: listener, front, router: front.router, settings: http, redacted, logs });
     });
   }
 
@@ -50,10 +72,11 @@ export class App {
     const credentials = users && new AdminCredentials(users, environment);
     await credentials?.refresh();
     const isAdminCredential = credentials && ((value: string) => credentials.include(value));
-    const composition = await compose(config, { environment, isAdminCredential });
+    const settings = new Settings();
+    const composition = await compose(config, { environment, isAdminCredential, kept: settings.kept });
     let app: App | undefined;
     try {
-      app = new App(config, logs, composition);
+      app = new App(config, logs, composition, settings);
       for (const listener of app.#listeners) await listener.listen();
       if (config.admin !== undefined && users !== undefined) await app.#startAdmin(config.admin, users);
       await credentials?.refresh();
@@ -68,8 +91,20 @@ export class App {
 
   async #startAdmin(config: AdminConfig, users: Users): Promise<void> {
     const logs = this.#logs;
+    this.#meter = createMeter(logs.environment);
     const api = createAdminApi({
       manager: this.#composition.manager,
+      system: {
+        ...createSystem({
+          config: this.#config,
+          admin: config,
+          fronts: this.#fronts,
+          listeners: this.#listeners,
+          logs,
+          meter: this.#meter,
+        }),
+        settings: this.#settings,
+      },
       users,
       hosts: config.hosts,
       environment: logs.environment,
@@ -96,6 +131,7 @@ export class App {
     for (const listener of this.#listeners) listener.cut();
     await Promise.all(this.#listeners.map((listener) => listener.drain()));
     await this.#admin?.close(0);
+    this.#meter?.close();
   }
 
   #tell(): void {
@@ -124,6 +160,7 @@ export class App {
     }
     const left = now.aborted ? 0 : Math.max(0, this.#config.drainTimeout - (Date.now() - begun));
     const adminFinished = (await this.#admin?.close(left)) ?? true;
+    this.#meter?.close();
     const closed = await within(CLOSE_TIMEOUT, this.#composition.close());
     if (cut > 0) this.#logs.log('warning', `stopped: ${cut} requests were cut`, { cut });
     else if (closed) this.#logs.log('info', 'stopped');

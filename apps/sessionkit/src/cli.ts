@@ -1,14 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { printError } from './print.js';
 import { addSessionCommands } from './sessions/options.js';
+import { version } from './version.js';
 
 /** Wrong options or commands, as opposed to something that went wrong. */
 const USAGE = 2;
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
-  readonly version: string;
-};
 
 const config = () => new Option('-c, --config <file>', 'the configuration (default: ./sessionkit.yaml)');
 

@@ -1,30 +1,35 @@
-import {
-  createServer,
-  type IncomingMessage,
-  type Server,
-  type ServerOptions,
-  type ServerResponse,
-} from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
+import type { Switched } from '@sessionkit/admin-api';
 import type { ListenerConfig } from '@sessionkit/compose';
 import { type HttpSettings, openVisit } from '@sessionkit/http-node';
-import type { Router, Service } from '@sessionkit/session-core';
-import { Connections } from './connections.js';
+import { type Millis, type Router, type Service, SessionError } from '@sessionkit/session-core';
+import type { Connections } from './connections.js';
 import { listenError } from './listen-error.js';
 import type { Logs } from './log.js';
-import {
-  answerProblem,
-  answerRefusal,
-  gatewayProblem,
-  refuseConnection,
-  requestProblem,
-} from './problems.js';
+import { Port } from './port.js';
+import { answerProblem, answerRefusal, gatewayProblem, requestProblem } from './problems.js';
+import { TrafficCount } from './traffic.js';
 import { Visited } from './visited.js';
+
+const STOPPED = gatewayProblem(503, 'This service has been stopped by its operator.');
+
+/** What listeners of one service share. */
+export interface ServiceFront {
+  readonly service: Service;
+  /** Undefined: it has no listener. */
+  readonly router: Router | undefined;
+  readonly traffic: TrafficCount;
+  /** When it was started last. */
+  startedAt: Millis;
+  /** An operator has stopped it: its requests are refused. */
+  stopped: boolean;
+}
 
 export interface ListenerParts {
   readonly config: ListenerConfig;
-  readonly service: Service;
+  readonly front: ServiceFront;
   readonly router: Router;
   readonly settings: HttpSettings;
   /** Query parameters that carry credentials, of all services. */
@@ -32,91 +37,127 @@ export interface ListenerParts {
   readonly logs: Logs;
 }
 
-/** Sizes and times of a listener, in bytes and ms. */
-const SERVER_OPTIONS: ServerOptions = {
-  // A problem document says it, and the access log.
-  requireHostHeader: false,
-  maxHeaderSize: 16_384,
-  headersTimeout: 60_000,
-  // A slow upload may take as long as it takes.
-  requestTimeout: 0,
-  // Longer than the 60 s after which load balancers drop a connection, so that it is never us who drop one they are about to use.
-  keepAliveTimeout: 65_000,
-};
-
-/** One address and port, in front of one service. */
+/** One address and port, in front of one service. Operators stop and start it. */
 export class Listener {
+  readonly traffic: TrafficCount;
   readonly #parts: ListenerParts;
-  readonly #server: Server;
-  readonly #connections: Connections;
-  #active = 0;
+  /** Where it listens; undefined while it is stopped. */
+  #port: Port | undefined;
+  /** Those that were stopped, until their last connection is closed. */
+  readonly #draining = new Set<Port>();
+  #bound: AddressInfo | undefined;
   #idle: (() => void) | undefined;
+  /** Starts and stops are done one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  #ended = false;
 
   constructor(parts: ListenerParts) {
     this.#parts = parts;
-    // There is no `upgrade` listener on purpose: node then reads such a request like the others, and an `Upgrade: h2c` can be ignored (RFC 9110 section 7.8).
-    this.#server = createServer(SERVER_OPTIONS, (request, response) => this.#accept(request, response));
-    // Their size is bounded; of more than 2,000 node would drop some, such as what a proxy has appended.
-    this.#server.maxHeadersCount = 0;
-    // Node's own answer would be no problem document, and in no log.
-    this.#server.on('checkExpectation', (request, response) => this.#accept(request, response));
-    this.#connections = new Connections(this.#server);
-    this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-      if (this.#connections.isAwaited(socket)) {
-        socket.destroy();
-        return;
-      }
-      const status = refuseConnection(error, socket);
-      if (status === undefined) return;
-      const { remoteAddress } = socket as Partial<Socket>;
-      this.#log({ client: remoteAddress, status, error: error.code });
-    });
+    this.traffic = new TrafficCount(parts.front.traffic);
   }
 
   get name(): string {
     return this.#parts.config.name;
   }
 
-  /** With the real port, also when 0 was asked for. */
+  get service(): string {
+    return this.#parts.config.service;
+  }
+
+  get isRunning(): boolean {
+    return this.#port !== undefined;
+  }
+
+  /** The real address, also when port 0 was asked for. It stays while the listener is stopped. */
+  get bound(): AddressInfo {
+    const { address, port } = this.#parts.config;
+    return this.#bound ?? { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
+  }
+
   get url(): string {
-    const { address, family, port } = this.#server.address() as AddressInfo;
+    const { address, family, port } = this.bound;
     return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
   }
 
   /** @throws SessionError `CONFIG_INVALID`: it cannot listen there; the message says why and what to do. */
-  listen(): Promise<void> {
-    const { name, address, port } = this.#parts.config;
-    return new Promise((resolve, reject) => {
-      const fail = (cause: NodeJS.ErrnoException) => reject(listenError(this.#parts.config, cause));
-      this.#server.once('error', fail);
-      this.#server.listen(port, address, () => {
-        this.#server.off('error', fail);
-        this.#server.on('error', (error) => {
-          this.#parts.logs.log('error', `listener ${name}: a connection could not be accepted`, {
-            err: error,
-          });
-        });
-        resolve();
+  async listen(): Promise<void> {
+    const { config, logs } = this.#parts;
+    const { name, address, port } = config;
+    try {
+      this.#port = await Port.open(address, this.#bound?.port ?? port, {
+        traffic: this.traffic,
+        onRequest: (request, response, connections) => this.#accept(request, response, connections),
+        onMalformed: (client, status, error) => this.#log({ client, status, error }),
+        onError: (error) =>
+          logs.log('error', `listener ${name}: a connection could not be accepted`, { err: error }),
       });
+    } catch (cause) {
+      throw listenError(config, cause as NodeJS.ErrnoException);
+    }
+    this.#bound = this.#port.bound;
+  }
+
+  /** Listens again where it did. */
+  start(): Promise<Switched> {
+    return this.#inTurn(async () => {
+      if (this.#ended) return { refused: 'The process is shutting down.' };
+      if (this.isRunning) return { changed: false, cut: 0 };
+      try {
+        await this.listen();
+      } catch (error) {
+        if (error instanceof SessionError) return { refused: error.message };
+        throw error;
+      }
+      return { changed: true, cut: 0 };
     });
   }
 
-  /** Takes no more connections. Resolves when the requests under way are answered and all connections closed. */
+  /** Takes no more connections; its address refuses them. Requests under way are answered, or cut by `force`. */
+  stop(force: boolean): Promise<Switched> {
+    return this.#inTurn(async () => {
+      const changed = this.isRunning;
+      this.#release();
+      return { changed, cut: force ? this.cut() : 0 };
+    });
+  }
+
+  /** As a stop for ever. Resolves when the requests under way are answered and all connections closed. */
   async drain(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    this.#connections.drain();
-    await closed;
-    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    this.#ended = true;
+    await this.#inTurn(async () => this.#release());
+    await Promise.all([...this.#draining].map((port) => port.drain()));
+    if (this.traffic.activeRequests > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
 
-  /** Cuts what is left, and answers how many requests that hit. */
+  /** Cuts all connections, and answers how many requests that hit. */
   cut(): number {
-    const { busy } = this.#connections;
-    this.#connections.cut();
-    return busy;
+    let cut = 0;
+    for (const { connections } of this.#ports()) {
+      cut += connections.busy;
+      connections.cut();
+    }
+    return cut;
   }
 
-  #accept(request: IncomingMessage, response: ServerResponse): void {
+  #ports(): readonly Port[] {
+    return this.#port === undefined ? [...this.#draining] : [this.#port, ...this.#draining];
+  }
+
+  #release(): void {
+    const port = this.#port;
+    if (port === undefined) return;
+    this.#port = undefined;
+    this.#draining.add(port);
+    void port.drain().then(() => this.#draining.delete(port));
+  }
+
+  #inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(act);
+    this.#last = done.catch(() => undefined);
+    return done;
+  }
+
+  #accept(request: IncomingMessage, response: ServerResponse, connections: Connections): void {
     const begun = performance.now();
     const visited = new Visited(request, this.#parts.settings);
     let bytes: number | undefined;
@@ -125,11 +166,11 @@ export class Listener {
       if (!handled || bytes === undefined) return;
       const duration = performance.now() - begun;
       this.#log(visited.line(request, response, { bytes, duration, redacted: this.#parts.redacted }));
-      this.#active--;
-      if (this.#active === 0) this.#idle?.();
+      this.traffic.over();
+      if (this.traffic.activeRequests === 0) this.#idle?.();
     };
-    this.#active++;
-    this.#connections.begin(request, response, (written) => {
+    this.traffic.begun();
+    connections.begin(request, response, (written) => {
       bytes = written;
       finish();
     });
@@ -142,16 +183,16 @@ export class Listener {
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse, visited: Visited): Promise<void> {
-    const { service, router, settings } = this.#parts;
+    const { front, router, settings } = this.#parts;
     const { view, requestId } = visited;
-    const problem = requestProblem(request);
+    const problem = front.stopped ? STOPPED : requestProblem(request);
     if (problem !== undefined) {
       response.shouldKeepAlive = false;
       answerProblem(response, problem);
       return;
     }
     if (view.upgrade) return this.#refuseUpgrade(response, visited);
-    const visit = await openVisit(service, request, response, settings, {
+    const visit = await openVisit(front.service, request, response, settings, {
       view,
       onRefusal: ({ code }) => {
         visited.code = code;
@@ -175,7 +216,7 @@ export class Listener {
 
   /** The session's word comes first: a page of another site learns nothing of what is here. */
   async #refuseUpgrade(response: ServerResponse, visited: Visited): Promise<void> {
-    const visit = await this.#parts.service.open(visited.view);
+    const visit = await this.#parts.front.service.open(visited.view);
     visit.close();
     response.shouldKeepAlive = false;
     if (visit.refusal !== undefined) {
@@ -189,7 +230,7 @@ export class Listener {
     const refusal = visit?.refuse(error);
     if (refusal === undefined) {
       const message = `${view.method} ${view.path} could not be handled`;
-      this.#parts.logs.log('error', message, { service: this.#parts.service.name, err: error });
+      this.#parts.logs.log('error', message, { service: this.service, err: error });
     }
     if (refusal === undefined || response.headersSent)
       answerProblem(response, gatewayProblem(500, 'The request could not be handled.'));
@@ -200,7 +241,6 @@ export class Listener {
   }
 
   #log(line: Readonly<Record<string, unknown>>): void {
-    const { logs, service } = this.#parts;
-    logs.access({ listener: this.name, service: service.name, ...line });
+    this.#parts.logs.access({ listener: this.name, service: this.service, ...line });
   }
 }

@@ -1,6 +1,7 @@
 import type { Environment, LogEntry, LogLevel } from '@sessionkit/session-core';
 import { processEnvironment } from '@sessionkit/session-core';
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { LogRing } from './log-ring.js';
 import { Output } from './output.js';
 
 const LEVELS: Readonly<Record<LogLevel, number>> = {
@@ -11,6 +12,9 @@ const LEVELS: Readonly<Record<LogLevel, number>> = {
   error: 50,
 };
 
+/** What the process log has. */
+export const SHOWN: readonly LogLevel[] = ['info', 'notice', 'warning', 'error'];
+
 /** The two logs of the program: what happens to it (stderr), and what was asked of it (stdout). */
 export interface Logs {
   /** Of the process, with its log going to stderr. */
@@ -19,6 +23,10 @@ export interface Logs {
   log(level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** One JSON line on stdout. */
   access(fields: Readonly<Record<string, unknown>>): void;
+  /** The newest lines of the process log. */
+  readonly recent: LogRing;
+  /** Waits until what was logged so far is written, at most a second. */
+  flush(): Promise<void>;
   /** Waits until what was logged is written, at most a second. What is logged later is dropped. */
   close(): Promise<void>;
 }
@@ -28,13 +36,21 @@ export function openLogs(): Logs {
   const out = new Output(1);
   const err = new Output(2);
   const logger = createLogger(process.stderr.isTTY ? forPeople(err) : err);
-  const log: Logs['log'] = (level, message, fields = {}) => logger[level](fields, message);
+  const recent = new LogRing();
+  const log: Logs['log'] = (level, message, fields = {}) => {
+    logger[level](fields, message);
+    if (SHOWN.includes(level)) recent.add(level, message, fields);
+  };
   return {
     environment: {
       ...processEnvironment,
       log: ({ level, message, error, ...fields }: LogEntry) => log(level, message, { ...fields, err: error }),
     },
     log,
+    recent,
+    flush: async () => {
+      await Promise.all([out.flush(), err.flush()]);
+    },
     access: (fields) => {
       out.write(`${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`);
     },

@@ -11,16 +11,42 @@ const CLOSE_TIMEOUT = 1_000;
 export class Output {
   readonly #stream: InstanceType<typeof sonic.SonicBoom>;
   #open = true;
+  /** Something is on its way. */
+  #busy = false;
+  readonly #waiting = new Set<() => void>();
 
   constructor(fd: 1 | 2) {
     this.#stream = new sonic.SonicBoom({ fd, sync: false, maxLength: MOST_WAITING });
     this.#stream.on('error', () => {
       this.#open = false;
+      this.#rest();
     });
+    this.#stream.on('drain', () => this.#rest());
   }
 
   write(line: string): void {
-    if (this.#open) this.#stream.write(line);
+    if (!this.#open) return;
+    this.#busy = true;
+    this.#stream.write(line);
+  }
+
+  /** Waits until what was written has gone out, at most a second. */
+  async flush(): Promise<void> {
+    if (!this.#busy) return;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(done);
+        resolve();
+      };
+      const timer = setTimeout(done, CLOSE_TIMEOUT);
+      this.#waiting.add(done);
+    });
+  }
+
+  #rest(): void {
+    this.#busy = false;
+    for (const done of this.#waiting) done();
   }
 
   /** Waits until all is written, at most a second. What is written later is dropped. */

@@ -4,6 +4,7 @@ import {
   type CredentialCarriers,
   createSessionManager,
   type Environment,
+  type ManagerOptions,
   processEnvironment,
   type ResourceModule,
   type Router,
@@ -20,6 +21,8 @@ export interface ComposeOptions {
   readonly environment?: Environment | undefined;
   /** Whether an `Authorization` value belongs to the admin API: routers take it out. Default: none does. */
   readonly isAdminCredential?: ((authorization: string) => boolean) | undefined;
+  /** How much of what the sessions of a service do is kept for operators, as `createSessionManager` takes it. Default: nothing. */
+  readonly kept?: ManagerOptions['kept'];
 }
 
 export interface ComposedService {
@@ -81,6 +84,7 @@ class Maker {
     this.#manager = createSessionManager({
       environment: this.environment,
       deadline: config.storeDeadline,
+      kept: options.kept,
     });
   }
 

@@ -1,0 +1,36 @@
+import type { Parameters } from '@sessionkit/admin-api';
+import type { CheckedService } from '@sessionkit/compose';
+import type { Millis } from '@sessionkit/session-core';
+
+/**
+ * How a service is configured, by the names of the configuration. Of its router only numbers and booleans: texts may be secrets, such as the key that it
+ * signs with.
+ */
+export function serviceParameters({ session, router }: CheckedService): Parameters {
+  const { options } = session ?? {};
+  const routerSection = Object.entries((router?.config ?? {}) as Readonly<Record<string, unknown>>);
+  const parameters = {
+    ...Object.fromEntries(routerSection.filter(([, value]) => ['number', 'boolean'].includes(typeof value))),
+    allow_origins: options?.allowOrigins,
+    anonymous_idle: seconds(options?.anonymousIdle),
+    auto_create: options?.autoCreate,
+    duration: seconds(options?.duration),
+    idle_timeout: seconds(options?.idleTimeout),
+    keep_ended: seconds(options?.keepEnded),
+    limits: options?.limits && {
+      creations: options.limits.creations,
+      failed_tokens: options.limits.failedTokens,
+    },
+    login_url: options?.loginUrl,
+    max_data: options?.maxData,
+    max_per_user: options?.maxPerUser,
+    mode: options?.session,
+    on_dead: options?.onDead,
+    share: options?.share,
+  };
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined));
+}
+
+function seconds(span: Millis | undefined): number | undefined {
+  return span === undefined ? undefined : span / 1000;
+}
