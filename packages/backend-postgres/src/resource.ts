@@ -2,6 +2,9 @@ import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core'
 import pg from 'pg';
 import { z } from 'zod';
 
+/** How long a query waits for a connection at least, in ms: what core has given up meanwhile is dropped. */
+const WAIT = 2_000;
+
 const seconds = (usual: number) => z.number().min(0).max(3_600).default(usual);
 
 const tls = z.strictObject({
@@ -21,7 +24,7 @@ const config = z.strictObject({
     database: z.string().min(1),
     ssl: z.union([z.boolean(), tls]).default(false).describe('TLS; the certificate of the server is checked'),
     pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
-    connect_timeout: seconds(1).describe('Seconds to wait for a connection'),
+    connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
     idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
     statement_timeout: seconds(2).describe(
       'Seconds after which the server gives a statement up; 0: it does not',
@@ -38,7 +41,21 @@ const module: ResourceModule<Config> = {
   type: 'postgres',
   config,
   create({ server }, { environment }) {
-    const { ssl, password, statement_timeout } = server;
+    const { ssl, password } = server;
+    const connecting = Math.ceil(server.connect_timeout * 1_000);
+    const stating = Math.ceil(server.statement_timeout * 1_000);
+    // The timeout of a pool is for waiting and for connecting alike. While all connections are in use waiting is right; connecting to a server that
+    // says nothing is not: whoever came back meanwhile would be found that much later.
+    class Client extends pg.Client {
+      constructor(options: pg.ClientConfig = {}) {
+        // A spread leaves the password out, which the pool hides.
+        super({
+          ...options,
+          ...(password === undefined ? {} : { password }),
+          connectionTimeoutMillis: connecting,
+        });
+      }
+    }
     const pool = new pg.Pool({
       host: server.host,
       port: server.port,
@@ -47,9 +64,10 @@ const module: ResourceModule<Config> = {
       ...(password === undefined ? {} : { password }),
       ssl: typeof ssl === 'boolean' ? ssl : tlsOptions(ssl),
       max: server.pool_size,
-      connectionTimeoutMillis: server.connect_timeout * 1_000,
+      Client,
+      connectionTimeoutMillis: Math.max(WAIT, connecting, stating),
       idleTimeoutMillis: server.idle_timeout * 1_000,
-      ...(statement_timeout === 0 ? {} : { statement_timeout: Math.ceil(statement_timeout * 1_000) }),
+      ...(stating === 0 ? {} : { statement_timeout: stating }),
       application_name: server.application_name,
       keepAlive: true,
     });

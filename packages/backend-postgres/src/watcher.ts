@@ -25,6 +25,8 @@ export class Watcher {
   #connection: PgListener | undefined;
   #connecting: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  /** The loss of the connection was logged, and it is not back. */
+  #deaf = false;
 
   constructor(pool: PgPool, channel: string, log: (entry: LogEntry) => void) {
     this.#pool = pool;
@@ -75,6 +77,7 @@ export class Watcher {
     try {
       await within(connection.connect());
       await within(connection.query(`listen "${this.#channel}"`));
+      this.#deaf = false;
       if (this.#connection === connection) this.#later(PING, () => this.#ping(connection));
     } catch (error) {
       this.#lost(connection, error);
@@ -96,7 +99,9 @@ export class Watcher {
     // Ending a connection that is broken may fail as well, and tells nothing new.
     connection.end().catch(() => undefined);
     if (this.#listeners.size === 0) return;
-    this.#log({ level: 'warning', message: 'postgres: no notices of changes', error: faultOf(error) });
+    if (!this.#deaf)
+      this.#log({ level: 'warning', message: 'postgres: no notices of changes', error: faultOf(error) });
+    this.#deaf = true;
     this.#later(RETRY, () => this.#connected());
   }
 
