@@ -5,6 +5,7 @@ export { isForeign } from './cross-site.js';
 export { nameProblem } from './data.js';
 export * from './environment.js';
 export * from './errors.js';
+export * from './events.js';
 export * from './filter.js';
 export type { ConnectionInfo, Held, Holding, HoldingSource } from './holdings.js';
 export * from './id.js';

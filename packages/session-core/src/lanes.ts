@@ -1,5 +1,6 @@
 import type { Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
+import { events } from './events.js';
 import type { SessionId } from './id.js';
 import { type SessionRecord, WRITES_KEPT } from './record.js';
 
@@ -116,8 +117,15 @@ export class Lanes {
       const next = this.#stamp(attempt.record, base);
       if (await this.#store.save(next)) {
         lane.newest = next;
+        if (next.version === 1 ? events.created.hasSubscribers : events.changed.hasSubscribers) tell(next);
+        if (next.epoch !== base.epoch && events.login.hasSubscribers) {
+          events.login.publish({ id: next.id, service: next.service, user: next.user, epoch: next.epoch });
+        } else if (next.secretHash !== base.secretHash && events.rotated.hasSubscribers) {
+          events.rotated.publish({ id: next.id, service: next.service, user: next.user });
+        }
         return settle(open, next);
       }
+      if (events.conflict.hasSubscribers) events.conflict.publish({ id: base.id });
       if (next.version === 1) {
         return fail(open, new SessionError('CONFLICT', 'the session id is taken', { retryable: true }));
       }
@@ -167,6 +175,11 @@ export class Lanes {
     const writes = base.writes.slice(1 - WRITES_KEPT).concat(this.#store.writeId());
     return { ...record, version: base.version + 1, writes, seenAt: this.#store.seenAt(record) };
   }
+}
+
+function tell({ id, service, user, version }: SessionRecord): void {
+  if (version === 1) events.created.publish({ id, service, user });
+  else events.changed.publish({ id, service, user, version });
 }
 
 function newestOf(newest: SessionRecord | undefined, batch: readonly Waiting[]): SessionRecord {

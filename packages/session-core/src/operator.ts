@@ -2,6 +2,7 @@ import { type Alteration, withAlteration, withRestart } from './alterations.js';
 import { withKill } from './changes.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError } from './errors.js';
+import { events } from './events.js';
 import type { Filter } from './filter.js';
 import type { SessionId } from './id.js';
 import { type Head, headOf, type SessionRecord } from './record.js';
@@ -59,12 +60,12 @@ export class Operator {
     if (ttl > 0) {
       const until = (base: SessionRecord) => withKill(base, store.now() + ttl);
       const set = await this.#change(found, until, guard);
-      if (set) this.#tell(`${actor.name} ends the session within ${ttl} ms`, record);
+      if (set) this.#tell('ending', actor, `ends the session within ${ttl} ms`, record);
       return set;
     }
     guard(found.info);
     const ended = await store.end([id], 'killed', actor.name, this.#parts.keepEnded(record));
-    if (ended.includes(id)) this.#tell(`${actor.name} ended the session`, record);
+    if (ended.includes(id)) this.#log(`${actor.name} ended the session`, record);
     return ended.includes(id);
   }
 
@@ -80,7 +81,7 @@ export class Operator {
     if (found === undefined) return false;
     const wanted: Alteration = { parameters, filters: change.filters };
     const altered = await this.#change(found, (base, now) => withAlteration(base, wanted, now), guard);
-    if (altered) this.#tell(`${actor.name} set ${JSON.stringify(wanted)}`, found.record);
+    if (altered) this.#tell('altered', actor, `set ${JSON.stringify(wanted)}`, found.record);
     return altered;
   }
 
@@ -94,7 +95,7 @@ export class Operator {
     if (found === undefined) return false;
     const { reset = false } = options;
     const restarted = await this.#change(found, (base, now) => withRestart(base, reset, now), guard);
-    if (restarted) this.#tell(`${actor.name} restarted the session`, found.record);
+    if (restarted) this.#tell('restarted', actor, 'restarted the session', found.record);
     return restarted;
   }
 
@@ -127,7 +128,14 @@ export class Operator {
     }
   }
 
-  #tell(message: string, { id, service }: SessionRecord): void {
+  #tell(what: 'altered' | 'restarted' | 'ending', { name }: Actor, did: string, record: SessionRecord): void {
+    this.#log(`${name} ${did}`, record);
+    if (!events.altered.hasSubscribers) return;
+    const { id, service, user } = record;
+    events.altered.publish({ id, service, user, by: name, what });
+  }
+
+  #log(message: string, { id, service }: SessionRecord): void {
     this.#parts.environment.log({ level: 'notice', message, service, session: id });
   }
 }

@@ -1,4 +1,5 @@
 import { SessionError } from './errors.js';
+import { events } from './events.js';
 import { CLIENT_CODES, type ClientCode } from './lists.js';
 import type { Refusal, VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
@@ -35,6 +36,7 @@ export function refusal(
   code: ClientCode,
   parts: RefusalParts = {},
 ): Refusal {
+  if (events.refused.hasSubscribers) events.refused.publish({ service: settings.name, code });
   const headers: HeaderField[] = [['cache-control', 'no-store']];
   for (const transport of settings.transports) {
     // Contradicting tokens were presented by whichever transports the service has.

@@ -4,11 +4,12 @@ import { Backlog } from './backlog.js';
 import { Deadlines } from './deadlines.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
+import { events } from './events.js';
 import { Holdings, type OtherHolds } from './holdings.js';
 import type { SessionId } from './id.js';
 import { Lanes } from './lanes.js';
 import { Links } from './links.js';
-import type { EndCause } from './lists.js';
+import type { EndCause, FaultCode } from './lists.js';
 import { Loads } from './loads.js';
 import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
 import { StoreClock } from './store-clock.js';
@@ -117,12 +118,15 @@ export class Store {
   /** Runs a verb of the backend within the deadline and keeps the log of outages. */
   call<T>(what: string, verb: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.#closed) return Promise.reject(closed());
+    const begun = events.storeCall.hasSubscribers ? performance.now() : 0;
     return this.#deadlines.run(`${this.backend.type}: ${what}`, verb).then(
       (value) => {
+        if (begun > 0) this.#publish(what, begun, undefined);
         if (this.#down) this.#report(undefined);
         return value;
       },
       (error: SessionError) => {
+        if (begun > 0) this.#publish(what, begun, error.code);
         if (error.code === 'BACKEND_DOWN' && !this.#down) this.#report(error);
         throw error;
       },
@@ -178,6 +182,7 @@ export class Store {
     const at = this.now();
     const how: Ending = { at, cause, by, keepUntil: at + keepEnded };
     const ended = await this.call('end', (signal) => this.backend.end(ids, how, signal));
+    if (events.ended.hasSubscribers) for (const id of ended) events.ended.publish({ id, cause, by });
     for (const id of ids) {
       this.#backlog.forget(id);
       this.links.ended(id, cause);
@@ -349,6 +354,8 @@ export class Store {
       let removed: readonly SessionId[];
       do {
         removed = await this.call('sweep', (signal) => backend.sweep(before, SWEEP_CHUNK, signal));
+        if (removed.length > 0 && events.swept.hasSubscribers)
+          events.swept.publish({ store: backend.type, count: removed.length });
         for (const id of removed) if (this.links.has(id)) void this.confirm(id);
       } while (removed.length === SWEEP_CHUNK && !this.#closed);
     } catch (error) {
@@ -372,6 +379,10 @@ export class Store {
     } finally {
       await this.backend.close();
     }
+  }
+
+  #publish(verb: string, begun: number, fault: FaultCode | undefined): void {
+    events.storeCall.publish({ store: this.backend.type, verb, duration: performance.now() - begun, fault });
   }
 
   #report(error: SessionError | undefined): void {
