@@ -67,16 +67,6 @@ describe('altering a session', () => {
       { data: { [`x${'y'.repeat(42)}`]: 1 } },
       ['data: unknown name (not shown)'],
     ],
-    [
-      'filters',
-      { data: { relationships: { filters: { data: [] } } } },
-      ['data.relationships: cannot be changed: filters of a session are not available yet'],
-    ],
-    [
-      'filters among the attributes',
-      { data: { attributes: { parameters: { log_info: true }, relationships: { filters: { data: [] } } } } },
-      ['data.attributes.relationships: cannot be changed: filters of a session are not available yet'],
-    ],
     ['an array', [], [expect.stringContaining('the body: ')]],
     ['no data', {}, [expect.stringContaining('data: ')]],
     [

@@ -28,13 +28,28 @@ describe('faults', () => {
             cause: new Error('ECONNREFUSED 10.0.0.5'),
           }),
         );
-      Object.assign(manager, { get: fail, list: fail, end: fail, alter: fail });
+      Object.assign(manager, {
+        get: fail,
+        inspect: fail,
+        list: fail,
+        end: fail,
+        alter: fail,
+        count: fail,
+        restart: fail,
+        restartAll: fail,
+      });
       for (const [method, path, body] of [
         ['GET', '/v1/sessions'],
         ['GET', `/v1/sessions/${ID}`],
         ['DELETE', `/v1/sessions/${ID}`],
         ['PATCH', `/v1/sessions/${ID}`, patch({ log_info: true })],
         ['GET', `/v1/sessions/${ID}/relationships/services`],
+        ['GET', `/v1/sessions/${ID}/relationships/filters`],
+        ['PATCH', `/v1/sessions/${ID}/relationships/filters`, '{"data":[]}'],
+        ['GET', '/v1/sessions?page[size]=10'],
+        ['GET', `/v1/sessions?filter=id="${ID}"`],
+        ['POST', `/v1/sessions/${ID}/restart`],
+        ['POST', '/v1/sessions/restart'],
       ] as const) {
         const response = await ask(method, path, { body });
         expect(response.status).toBe(status);
@@ -46,7 +61,7 @@ describe('faults', () => {
   test('of our own making are a 500 that is logged with its cause', async () => {
     const { ask, manager, environment } = await fixture();
     const mistake = new TypeError('x is not a function');
-    manager.get = () => Promise.reject(mistake);
+    manager.inspect = () => Promise.reject(mistake);
     const response = await ask('GET', `/v1/sessions/${ID}`);
     expect(response.status).toBe(500);
     expect(await errorsOf(response)).toEqual(['Internal error. The log of the process says more.']);

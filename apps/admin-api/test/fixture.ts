@@ -5,6 +5,7 @@ import { type MemoryBackend, memory } from '@sessionkit/backend-memory';
 import {
   type ClientInfo,
   createSessionManager,
+  type ManagerOptions,
   parseToken,
   type SessionId,
   type SessionManager,
@@ -75,10 +76,13 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** The API over the real manager and a memory backend, with an admin and a basic user. */
-export async function fixture(options: Partial<AdminApiOptions> = {}): Promise<Fixture> {
+export async function fixture(
+  options: Partial<AdminApiOptions> = {},
+  managed: ManagerOptions = {},
+): Promise<Fixture> {
   const environment = testEnvironment();
   const backend = memory({ now: () => environment.now() });
-  const manager = createSessionManager({ environment });
+  const manager = createSessionManager({ environment, ...managed });
   manager.service('web', { backend, transports: [cookie({ name: 'web' })], autoCreate: true });
   onTestFinished(() => manager.close());
 

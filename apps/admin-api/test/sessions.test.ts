@@ -23,8 +23,10 @@ describe('a session', () => {
           client: { cipher: 'TLS_AES_256_GCM_SHA384', connection_attributes: { user_agent: 'curl/8.5.0' } },
           connected: 'Mon, 01 Jun 2026 12:00:00 GMT',
           connections: [],
+          data: { keys: ['cart'] },
           idle: 90.3,
           log: [],
+          memory: { data: 41, total: 41 },
           parameters: {
             log_debug: false,
             log_error: false,
@@ -53,6 +55,7 @@ describe('a session', () => {
         type: 'sessions',
       },
       links: { self: `http://localhost:8989/v1/sessions/${id}/` },
+      meta: { unknown: ['connections', 'io_activity', 'log', 'queries'] },
     });
   });
 
@@ -61,6 +64,26 @@ describe('a session', () => {
     const { id } = await start();
     const document = sessionDocument.parse(await (await ask('GET', `/v1/sessions/${id}/`)).json());
     expect(document.data.attributes).not.toHaveProperty('user');
+  });
+
+  test('shows values of its data to those who may see what it did, and only when that is configured', async () => {
+    const values = { cart: ['private to the application'] };
+    for (const [showData, basicSeesActivity] of [
+      [false, true],
+      [true, false],
+      [true, true],
+    ]) {
+      const { ask, start } = await fixture({ showData, basicSeesActivity });
+      const { id } = await start();
+      const seenBy = async (as?: typeof BASIC) => {
+        const document = sessionDocument.parse(await (await ask('GET', `/v1/sessions/${id}`, { as })).json());
+        return document.data.attributes?.data;
+      };
+      const [all, names] = [{ keys: ['cart'], values }, { keys: ['cart'] }];
+      expect(await seenBy()).toEqual(showData ? all : names);
+      expect(await seenBy(BASIC)).toEqual(showData && basicSeesActivity ? all : names);
+      expect(await (await ask('GET', '/v1/sessions')).text()).not.toContain('private to the application');
+    }
   });
 
   test('shows neither its data nor anything of its secret', async () => {
@@ -72,7 +95,6 @@ describe('a session', () => {
       const text = await (await ask('GET', path)).text();
       expect(text).toContain(id);
       expect(text).not.toContain('private to the application');
-      expect(text).not.toContain('cart');
       expect(text).not.toContain(record.secretHash);
       expect(text).not.toContain(token.slice(28));
     }
@@ -92,13 +114,8 @@ describe('a session', () => {
     };
     await follow(`http://localhost:8989/v1/sessions/${id}/`);
     await follow('http://localhost:8989/v1/sessions/');
-    expect([...seen].sort()).toEqual([
-      'http://localhost:8989/v1/services/',
-      'http://localhost:8989/v1/services/web/',
-      'http://localhost:8989/v1/sessions/',
-      `http://localhost:8989/v1/sessions/${id}/`,
-      `http://localhost:8989/v1/sessions/${id}/relationships/services/`,
-    ]);
+    for (const path of ['services/web/', 'sessions/', `sessions/${id}/relationships/services/`])
+      expect(seen).toContain(`http://localhost:8989/v1/${path}`);
   });
 
   test('of a share group belongs to each service of the group', async () => {
@@ -165,12 +182,12 @@ describe('the list', () => {
     const { ask } = await fixture();
     const response = await ask('GET', '/v1/sessions');
     expect(response.status).toBe(200);
-    expect(await response.text()).toBe(
-      '{\n    "data": [],\n    "links": {\n        "self": "http://localhost:8989/v1/sessions/"\n    }\n}',
-    );
-    expect(await (await ask('GET', '/v1/sessions?pretty=false')).text()).toBe(
-      '{"data":[],"links":{"self":"http://localhost:8989/v1/sessions/"}}',
-    );
+    const unknown = ['connections', 'io_activity', 'log', 'memory', 'queries'];
+    const links = { self: 'http://localhost:8989/v1/sessions/' };
+    const document = { data: [], links, meta: { unknown } };
+    expect(await response.text()).toBe(JSON.stringify(document, null, 4));
+    links.self += '?pretty=false';
+    expect(await (await ask('GET', '/v1/sessions?pretty=false')).text()).toBe(JSON.stringify(document));
   });
 
   test('holds every living session once, sorted by id, over several pages of the store', async () => {
@@ -194,12 +211,13 @@ describe('the list', () => {
     }
   });
 
-  test('holds the same document of a session as the session itself', async () => {
+  test('holds the same document of a session as the session itself, but for what its rows do not carry', async () => {
     const { ask, start } = await fixture();
     const { id } = await start({ user: 'alice' });
     const list = (await (await ask('GET', '/v1/sessions')).json()) as { data: unknown[] };
     const one = (await (await ask('GET', `/v1/sessions/${id}`)).json()) as Doc;
-    expect(list.data).toEqual([one.data]);
+    const { data: _data, ...attributes } = one.data.attributes;
+    expect(list.data).toEqual([{ ...one.data, attributes: { ...attributes, memory: {} } }]);
   });
 
   test('sorts the keys of everything, also of what a client sent', async () => {
