@@ -11,6 +11,7 @@ import { checkBasePath, pathBelow } from './base-path.js';
 import { createReadiness } from './health.js';
 import { type Authenticate, createOwnAuthenticator } from './own-auth.js';
 import type { Peer } from './peer.js';
+import { createReverseDns, type DnsResolver } from './rdns.js';
 import { withCommonHeaders } from './respond.js';
 import type { Route } from './route.js';
 import { ROUTES } from './routes.js';
@@ -38,6 +39,8 @@ export interface AdminApiOptions {
   readonly basicSeesActivity?: boolean | undefined;
   /** Whether documents show the data of sessions, and not only the names of its keys. Default false. */
   readonly showData?: boolean | undefined;
+  /** Looks up the names of clients for `rdns=true`. Default: the name servers of the system. */
+  readonly resolver?: DnsResolver | undefined;
   /** Clock, randomness and process log. */
   readonly environment?: Environment | undefined;
 }
@@ -73,6 +76,7 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
     routes,
     manager,
     system: completeSystem(manager, () => environment.now(), options.system),
+    rdns: createReverseDns({ environment, resolver: options.resolver }),
     environment,
     authenticator,
     access,

@@ -8,6 +8,7 @@ import { AdminError, notFound, toAdminError } from './errors.js';
 import { checkHost, checkSite, hostName, hostOf, isLoopback } from './guard.js';
 import type { Peer } from './peer.js';
 import { preconditionsOf } from './preconditions.js';
+import type { ReverseDns } from './rdns.js';
 import { isPretty, queryOf, readJson } from './request.js';
 import { answerResponse, errorResponse } from './respond.js';
 import type { CheckedInput, Route } from './route.js';
@@ -28,6 +29,7 @@ interface AppOptions {
   readonly routes: readonly Route[];
   readonly manager: SessionManager;
   readonly system: System;
+  readonly rdns: ReverseDns;
   readonly environment: Environment;
   readonly authenticator: Authenticator;
   readonly access: Access | undefined;
@@ -99,6 +101,7 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
       manager: options.manager,
       environment: options.environment,
       system: options.system,
+      rdns: options.rdns,
       user,
       query,
       conditions: preconditionsOf(c.req.raw),

@@ -4,6 +4,7 @@ export type { Operator } from './auth.js';
 export type { Authenticate } from './own-auth.js';
 export type { ScryptCost } from './password.js';
 export type { Peer } from './peer.js';
+export type { DnsResolver } from './rdns.js';
 export { type AdminServer, type ServeOptions, serveAdmin } from './serve.js';
 export {
   type Account,

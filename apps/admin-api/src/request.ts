@@ -2,6 +2,7 @@ import { AdminError } from './errors.js';
 
 const BODY_MAX = 65_536;
 const NO = new Set(['false', 'no', 'off', '0']);
+const YES = new Set(['true', 'yes', 'on', '1']);
 
 /** Path without slashes at its end and with one at its start; those inside stay, and fit no route. */
 export function routingPath(request: Request): string {
@@ -25,6 +26,11 @@ export function queryOf(url: string): Record<string, string> {
 
 export function isPretty(query: Readonly<Record<string, string>>): boolean {
   return !NO.has(query.pretty?.toLowerCase() ?? '');
+}
+
+/** Whether the addresses of clients are to be shown as host names. */
+export function wantsNames(query: Readonly<Record<string, string>>): boolean {
+  return YES.has(query.rdns?.toLowerCase() ?? '');
 }
 
 /**

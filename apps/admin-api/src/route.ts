@@ -5,6 +5,7 @@ import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
 import type { Preconditions, Validators } from './preconditions.js';
 import type { RawQuery } from './query/query.js';
+import type { ReverseDns } from './rdns.js';
 import type { System } from './system.js';
 import type { Account } from './users.js';
 
@@ -13,6 +14,7 @@ export interface Call {
   readonly manager: SessionManager;
   readonly environment: Environment;
   readonly system: System;
+  readonly rdns: ReverseDns;
   readonly user: Operator;
   readonly links: Links;
   /** All parameters as they came; for what collections and documents have in common. */

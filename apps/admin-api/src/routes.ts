@@ -1,5 +1,6 @@
 import type { Route } from './route.js';
 import { AUTH_ROUTES } from './routes-auth.js';
+import { DRAFT_ROUTES } from './routes-draft.js';
 import { MAXSCALE_ROUTES } from './routes-maxscale.js';
 import { RESOURCE_ROUTES } from './routes-resources.js';
 import { ROOT_ROUTES } from './routes-root.js';
@@ -12,6 +13,7 @@ export const ROUTES: readonly Route[] = [
   ...ROOT_ROUTES,
   ...AUTH_ROUTES,
   ...SESSION_ROUTES,
+  ...DRAFT_ROUTES,
   ...SERVICE_ROUTES,
   ...RESOURCE_ROUTES,
   ...MAXSCALE_ROUTES,

@@ -10,6 +10,8 @@ import {
 import type { Validators } from './preconditions.js';
 import { type Places, type PushedDown, pushDown } from './push-down.js';
 import type { Resource, Source, Wanted } from './query/collection.js';
+import type { NamesOf } from './rdns.js';
+import { wantsNames } from './request.js';
 import type { Call } from './route.js';
 
 /** Where the routes of sessions get their documents from: the sessions of the manager, and in tests others. */
@@ -43,8 +45,9 @@ export const managerDocuments: SessionDocuments<SessionId> = {
       keys: Object.keys(data),
       data: call.showData && call.activity ? data : undefined,
     };
+    const names = await namesOf(call)?.([info.client.ip]);
     return {
-      resource: sessionResource(info, call, weight),
+      resource: sessionResource(info, { ...call, names }, weight),
       validators: sessionValidators(info),
       meta: SESSION_META,
     };
@@ -69,13 +72,21 @@ export const managerDocuments: SessionDocuments<SessionId> = {
 
 async function* documentsOf(
   pages: AsyncGenerator<readonly SessionInfo[], void, void>,
-  view: View,
+  call: Call,
 ): AsyncGenerator<readonly Resource[], void, void> {
+  const look = namesOf(call);
   for await (const page of pages) {
     if (page.length === 0) yield [];
+    const names = await look?.(page.map(({ client }) => client.ip));
+    const view: View = names === undefined ? call : { ...call, names };
     for (let from = 0; from < page.length; from += PIECE)
       yield page.slice(from, from + PIECE).map((session) => sessionResource(session, view));
   }
+}
+
+/** Looks up host names for this request, where it asks for them. */
+function namesOf({ rdns, query }: Call): NamesOf | undefined {
+  return wantsNames(query) ? rdns.begin() : undefined;
 }
 
 /** Ascending by id, a page of the store at a time. */

@@ -2,6 +2,7 @@ import { createSessionManager, type StoreHealth } from '@sessionkit/session-core
 import { describe, expect, test } from 'vitest';
 import { createApp } from '../src/app.js';
 import { createAccess, createAuthenticator } from '../src/auth.js';
+import { createReverseDns } from '../src/rdns.js';
 import { ROUTES } from '../src/routes.js';
 import { completeSystem } from '../src/system.js';
 import { ADMIN, BASIC, errorsOf, fixture, patch } from './fixture.js';
@@ -202,6 +203,7 @@ describe('the table of routes', () => {
       routes: ROUTES,
       manager,
       system: completeSystem(manager, () => environment.now()),
+      rdns: createReverseDns({ environment }),
       environment,
       authenticator: createAuthenticator(access, environment),
       access,
