@@ -181,6 +181,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
       assert.deepEqual({ ...read?.data }, { both: ['first'], a: ['login'], n: 2 });
     }
   }
+  await loginInAStream({ a, b }, name);
   // Shortly before the minute is over, and after it.
   await a.serve({ ...service, ahead: MINUTE - 10_000 });
   for (const told of await a.visit(name, superseded)) shut(told, '50 s later');
@@ -191,6 +192,27 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
     assert.equal(told.id, undefined, `the old secret opens nothing ${when}: ${shown(told)}`);
     assert.equal(cookieOf(told), undefined, `the old secret gets no cookie ${when}`);
   }
+}
+
+/** Nothing is held here: what was acknowledged before the login is kept by it, and all that came later is not there. */
+async function loginInAStream({ a, b }: RacePair, name: string): Promise<void> {
+  const [{ token } = { token: '' }] = await opened(a, name, 1);
+  const slowness = { oneIn: 2, least: 0, most: 4 };
+  const plan = { tokens: [token], first: 0, count: 200, together: 4, own: 'b', slowness };
+  let over = false;
+  const streaming = b.stream(name, plan).finally(() => {
+    over = true;
+  });
+  // The login falls into the stream, not before it.
+  for (let seen = 0; seen < 10 && !over; ) {
+    const [before] = await a.visit(name, [{ token, read: true }]);
+    seen = marksOf(before).length;
+  }
+  const [logged] = await a.visit(name, [{ token, login: 'ann' }]);
+  const { acknowledged, faults } = await streaming;
+  const [read] = await a.visit(name, [{ token: logged?.token, read: true }]);
+  assert.deepEqual(marksOf(read).sort(), ['first', ...acknowledged].sort());
+  assert(acknowledged.length < plan.count, `the login fell into the stream: ${JSON.stringify(faults)}`);
 }
 
 async function refuseLogins({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {

@@ -80,8 +80,8 @@ export function shown(told: Told | readonly Told[] | undefined): string {
 }
 
 /** All marks in the data of a session, in the order of their keys. */
-export function marksOf({ data = {} }: Told): string[] {
-  return Object.values(data).flatMap((value) => (Array.isArray(value) ? value.map(String) : []));
+export function marksOf(told: Told | undefined): string[] {
+  return Object.values(told?.data ?? {}).flatMap((value) => (Array.isArray(value) ? value.map(String) : []));
 }
 
 /** Visits of two processes change the same sessions at the same time; one save in four is held between its load and its save. */
