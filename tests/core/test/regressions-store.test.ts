@@ -10,7 +10,7 @@ import {
 import { TestClock } from '@sessionkit/testkit';
 import { describe, expect, test } from 'vitest';
 import { Browser, field, visit, world, wrap } from './harness.js';
-import { down, idOf, operator, recordOf, rig } from './rig.js';
+import { down, gate, idOf, operator, recordOf, rig, turns } from './rig.js';
 
 describe('a store that does not keep its contract', () => {
   const answers: readonly (readonly [string, () => unknown])[] = [
@@ -119,6 +119,46 @@ describe('a login', () => {
     await clock.advance(1_000);
     expect(await oldest.visit()).toMatchObject({ status: 401, refusal: { code: 'session_ended' } });
     expect((await manager.list({ state: 'ended' })).items).toMatchObject([{ cause: 'limit' }]);
+  });
+
+  test('ends a session whose place it took as soon as that is stored, and asks for it no longer than its claim holds', async () => {
+    const { service, broken, real, clock, manager } = rig({ maxPerUser: { max: 1, full: 'oldest' } });
+    const claimed = gate();
+    const slow = new Browser(service);
+    broken.save = async (record: SessionRecord, signal: AbortSignal) => {
+      await claimed.passed;
+      return real.save(record, signal);
+    };
+    const late = slow.visit((session) => session.login('ann'));
+    await turns();
+    delete broken.save;
+    const quick = new Browser(service);
+    await clock.advance(10);
+    await quick.visit((session) => session.login('ann'));
+    claimed.open();
+    expect((await late).status).toBe(200);
+    await clock.advance(1_000);
+    expect(await slow.visit()).toMatchObject({ status: 401, refusal: { code: 'session_ended' } });
+    expect((await manager.list({ user: 'ann' })).items).toMatchObject([{ id: idOf(quick) }]);
+
+    let asked = 0;
+    broken.end = (...args: Parameters<typeof real.end>) => {
+      asked += 1;
+      return real.end(...args);
+    };
+    await clock.advance(10_000);
+    expect(asked).toBe(0);
+    // One that never comes.
+    broken.save = down;
+    await slow.visit((session) => session.login('bea'));
+    delete broken.save;
+    await quick.visit(async (session) => session.login('bea'));
+    await clock.advance(59_000);
+    expect(asked).toBeGreaterThan(50);
+    await clock.advance(5_000);
+    asked = 0;
+    await clock.advance(60_000);
+    expect(asked).toBe(0);
   });
 });
 
