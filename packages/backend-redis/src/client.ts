@@ -1,7 +1,7 @@
-import { SessionError } from '@sessionkit/session-core';
+import { type Millis, SessionError } from '@sessionkit/session-core';
 import { IoRedisClusterConnection } from './cluster.js';
-import { isReplyFault } from './faults.js';
-import { LISTENER_OPTIONS, listen } from './subscriber.js';
+import { IoRedisConnection } from './ioredis.js';
+import { NodeRedisConnection } from './node-redis.js';
 
 /** A command and its arguments. */
 export type Command = readonly string[];
@@ -11,7 +11,15 @@ export interface IoRedisClient {
   readonly options: object;
   call(command: string, args: string[]): Promise<unknown>;
   pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> };
-  duplicate(override: object): IoRedisSubscriber;
+  duplicate(override: object): IoRedisSubscriber & IoRedisLine;
+}
+
+/** A duplicate on which writes wait for replicas. */
+export interface IoRedisLine {
+  connect(): Promise<unknown>;
+  disconnect(): void;
+  pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> };
+  on(event: string, listener: (...args: string[]) => void): unknown;
 }
 
 export interface IoRedisSubscriber {
@@ -25,6 +33,7 @@ export interface IoRedisSubscriber {
 export interface IoRedisCluster {
   readonly options: object;
   call(command: string, args: string[]): Promise<unknown>;
+  readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master' | 'all'): IoRedisNode[];
   on(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
   off(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
@@ -32,17 +41,18 @@ export interface IoRedisCluster {
 
 /** Its connection to one server. */
 export interface IoRedisNode {
+  readonly options: object;
   readonly status: string;
   connect(): Promise<unknown>;
   call(command: string, args: string[]): Promise<unknown>;
-  duplicate(override: object): IoRedisSubscriber;
+  duplicate(override: object): IoRedisSubscriber & IoRedisLine;
 }
 
 /** What is used of a node-redis 6 client (`createClient(…)`), connected by whoever made it. */
 export interface NodeRedisClient {
   readonly options: object;
   sendCommand(args: string[]): Promise<unknown>;
-  duplicate(): NodeRedisSubscriber;
+  duplicate(): NodeRedisSubscriber & Pick<NodeRedisClient, 'sendCommand'>;
 }
 
 export interface NodeRedisSubscriber {
@@ -81,6 +91,16 @@ export interface Connection {
     onMessage: (message: string) => void,
     onFault: (error: unknown) => void,
   ): Promise<Subscription>;
+  /**
+   * As `sendAll`, but answered when the replicas have what it wrote, which is waited for as long as `patience`, in ms, on connections of their own.
+   *
+   * @throws Unreplicated when it is not certain that they have
+   */
+  sendDurably(
+    commands: readonly Command[],
+    patience: Millis,
+    signal?: AbortSignal,
+  ): Promise<readonly unknown[]>;
   /** The client stays its owner's. */
   close(): void;
 }
@@ -142,97 +162,4 @@ function refuse(
     'CONFIG_INVALID',
     `a command that the client queues or sends again could change a session twice or late: make the ${library} client with ${fix.join(', ')}`,
   );
-}
-
-class IoRedisConnection implements Connection {
-  readonly spread = false;
-  readonly #client: IoRedisClient;
-
-  constructor(client: IoRedisClient) {
-    this.#client = client;
-  }
-
-  send([name = '', ...args]: Command): Promise<unknown> {
-    return this.#client.call(name, args);
-  }
-
-  async sendAll(commands: readonly Command[]): Promise<unknown[]> {
-    const answers = await this.#client
-      .pipeline(commands.map(([name, ...args]) => ['call', name, ...args]))
-      .exec();
-    if (answers === null) throw new Error('the pipeline was discarded');
-    return answers.map(([error, value]) => {
-      if (error === null) return value;
-      if (isReplyFault(error)) return error;
-      throw error;
-    });
-  }
-
-  sendToAll(commands: readonly Command[]): Promise<unknown[]> {
-    return this.sendAll(commands);
-  }
-
-  close(): void {}
-
-  subscribe(
-    channel: string,
-    onMessage: (message: string) => void,
-    onFault: (error: unknown) => void,
-  ): Promise<Subscription> {
-    return listen(() => this.#client.duplicate(LISTENER_OPTIONS), channel, onMessage, onFault);
-  }
-}
-
-class NodeRedisConnection implements Connection {
-  readonly spread = false;
-  readonly #client: NodeRedisClient;
-
-  constructor(client: NodeRedisClient) {
-    this.#client = client;
-  }
-
-  send(command: Command): Promise<unknown> {
-    return this.#client.sendCommand([...command]);
-  }
-
-  sendToAll(commands: readonly Command[]): Promise<unknown[]> {
-    return this.sendAll(commands);
-  }
-
-  close(): void {}
-
-  /** Commands of one turn of the event loop leave in one write. */
-  async sendAll(commands: readonly Command[]): Promise<unknown[]> {
-    const answers = await Promise.allSettled(commands.map((command) => this.send(command)));
-    return answers.map((answer) => {
-      if (answer.status === 'fulfilled') return answer.value;
-      if (isReplyFault(answer.reason)) return answer.reason;
-      throw answer.reason;
-    });
-  }
-
-  async subscribe(channel: string, onMessage: (message: string) => void, onFault: (error: unknown) => void) {
-    const subscriber = this.#client.duplicate();
-    let closed = false;
-    await new Promise<void>((settled) => {
-      subscriber.on('error', (error) => {
-        if (!closed) onFault(error);
-        settled();
-      });
-      // Subscriptions survive reconnections.
-      subscriber
-        .connect()
-        .then(() => subscriber.subscribe(channel, onMessage))
-        .catch((error: unknown) => {
-          if (!closed) onFault(error);
-        })
-        .finally(settled);
-    });
-    return {
-      close() {
-        if (!closed) subscriber.destroy();
-        closed = true;
-      },
-    };
-  }
 }

@@ -1,4 +1,5 @@
 import { SessionError } from '@sessionkit/session-core';
+import { Unreplicated } from './durable.js';
 
 const REPLY_NAMES = new Set(['ReplyError', 'SimpleError', 'BlobError', 'ErrorReply']);
 /** A server that is coming up, or that is no primary (of this slot) at the moment: the same command will be taken later, here or elsewhere. */
@@ -14,6 +15,11 @@ export function isReplyFault(error: unknown): error is Error {
 export function faultOf(thrown: unknown, what: string): SessionError {
   if (thrown instanceof SessionError) return thrown;
   const error = bare(thrown);
+  if (thrown instanceof Unreplicated)
+    return new SessionError('BACKEND_FAILED', `${what}: it is not certain that the replicas have it`, {
+      retryable: true,
+      cause: error,
+    });
   if (!isReplyFault(thrown))
     return new SessionError('BACKEND_DOWN', `${what}: Redis could not be reached`, {
       retryable: true,

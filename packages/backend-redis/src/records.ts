@@ -23,6 +23,8 @@ type SaveAnswer = readonly [
 /** What a script found in place of what it was told: another service or user, which may have changed meanwhile. */
 interface Standing {
   readonly id: SessionId;
+  /** It has ended already. */
+  readonly over: boolean;
   readonly service: string;
   readonly user: string;
   /** The end that no use can move; 0 when it is not known. */
@@ -58,7 +60,7 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
   // Entries go ahead of their session: who is killed between them leaves entries without it, which lists drop, and never a session that no list finds.
   const stored = async (entries: readonly ScriptCommand[], indexed: boolean): Promise<SaveAnswer> => {
     const script = command(store, record, head, latest, indexed);
-    const [answer] = await store.inTurn('save', entries, [script], signal);
+    const [answer] = await store.inTurn('save', entries, [script], signal, store.options.durable);
     if (answer instanceof SessionError) throw answer;
     return answer as SaveAnswer;
   };
@@ -184,7 +186,8 @@ export async function end(
   store.check(signal);
   const found = await store.members(ids, false, signal);
   const ended: SessionId[] = [];
-  let left = ids.flatMap((id, at) => standing(id, found[at] as ReadMembers | SessionError) ?? []);
+  const { durable } = store.options;
+  let left = ids.flatMap((id, at) => standing(id, found[at] as ReadMembers | SessionError, durable) ?? []);
   while (left.length > 0) {
     const moved: Standing[] = [];
     for (const [one, outcome, service, user] of await endThose(store, left, ending, signal)) {
@@ -196,14 +199,23 @@ export async function end(
   return ended;
 }
 
-/** Undefined for what is not there, has ended or is no session at all. One that is damaged can be ended, but nobody can say whose it is. */
-function standing(id: SessionId, members: ReadMembers | SessionError): Standing | undefined {
+/**
+ * Undefined for what is not there, is no session at all, or has ended; where ends are durable the replicas have to have that one too. One that is damaged can be ended, but
+ * nobody can say whose it is.
+ */
+function standing(
+  id: SessionId,
+  members: ReadMembers | SessionError,
+  durable: boolean,
+): Standing | undefined {
   if (members instanceof SessionError) return undefined;
   const [head = null, , , ended = null] = members;
-  if (head === null || ended !== null) return undefined;
+  const over = ended !== null;
+  if (head === null || (over && !durable)) return undefined;
   const record = unpack(id, members);
-  if (record === undefined || record instanceof SessionError) return { id, service: '', user: '', stop: 0 };
-  return { id, service: record.service, user: record.user ?? '', stop: stopAt(record) };
+  const known = record !== undefined && !(record instanceof SessionError);
+  if (over || !known) return { id, over, service: '', user: '', stop: 0 };
+  return { id, over, service: record.service, user: record.user ?? '', stop: stopAt(record) };
 }
 
 async function endThose(
@@ -215,7 +227,8 @@ async function endThose(
   const latest = await store.latest(signal);
   const now = Math.ceil(await store.time(signal));
   const goes: Millis = keepUntil + KEPT_LATE;
-  const entries = sessions.flatMap(({ id, service, user, stop }) => {
+  const entries = sessions.flatMap(({ id, over, service, user, stop }) => {
+    if (over) return [];
     const session = { id, service, user: user || undefined, endsAt: keepUntil, killAt: undefined };
     const longer = stop < keepUntil ? store.keys.indexes(service, session.user, false) : [];
     return [
@@ -237,7 +250,7 @@ async function endThose(
       ],
     ),
   );
-  const answers = await store.inTurn('end', entries, scripts, signal);
+  const answers = await store.inTurn('end', entries, scripts, signal, store.options.durable);
   return groups.flatMap((those, n) => {
     const answer = answers[n];
     // Nobody may take a session for ended that is not.

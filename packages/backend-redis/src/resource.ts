@@ -2,10 +2,12 @@ import { CONTRACT_VERSION, type ResourceModule, SessionError } from '@sessionkit
 import { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { bare, isReplyFault } from './faults.js';
+import { greetedWithin } from './greeting.js';
 
-const MAX_RETRY_DELAY = 500;
+/** With `connect_timeout` less than a second: a server that is back is found within one. */
+const MAX_RETRY_DELAY = 200;
 /** A connection on which nothing was answered for so long is given up, so that another server is asked for, in ms. */
-const SILENT_FOR = 3_000;
+const SILENT_FOR = 2_500;
 /** How often a Cluster is asked who holds which slot: a master that has fallen silent does not tell that it has been replaced, in ms. */
 const SLOTS_EVERY = 1_000;
 
@@ -42,7 +44,11 @@ const config = z
     password: text.optional().describe('Password, if it is not in the URL'),
     db: z.int().min(0).optional().describe('Number of the database, if it is not in the URL'),
     connection_name: z.string().regex(/^\S+$/).default('sessionkit').describe('Name in CLIENT LIST'),
-    connect_timeout: z.number().min(0.001).default(2).describe('Seconds to wait for a connection'),
+    connect_timeout: z
+      .number()
+      .min(0.001)
+      .default(0.75)
+      .describe('Seconds to wait for a connection, and for its greeting'),
   })
   .superRefine((section, context) => {
     const report = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
@@ -83,6 +89,9 @@ const module: ResourceModule<Config> = {
     };
     client.on('error', onFault);
     client.on('node error', onFault);
+    const wait = section.connect_timeout * 1_000;
+    if (client instanceof Redis) greetedWithin(wait, client);
+    else client.on('+node', (node: Redis) => greetedWithin(wait, node));
     await firstAttempt(client);
     if (client.status === 'ready') return client;
     if (isReplyFault(fault) && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/.test(fault.message)) {

@@ -18,7 +18,7 @@ const IN_TIME = `
 export type Scripts = ReturnType<typeof makeScripts>;
 
 /** The scripts for one set of names. Each touches the keys of one session, or one other key. */
-export function makeScripts(names: MemberNames, keys: Keys) {
+export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
   const [sid, user, service, ip, start, stop, data, seen, epoch, kill, ended, head] = [
     names.sid,
     names.user,
@@ -34,6 +34,9 @@ export function makeScripts(names: MemberNames, keys: Keys) {
     names.head,
   ].map(quoted);
   const channel = quoted(keys.channel);
+  /** WAIT waits for what its connection wrote: what is there already, and perhaps not yet on a replica, is written once more before it is answered as done. */
+  const again = (key: string, member: string | undefined, value: string) =>
+    durable ? `redis.call('HSET', ${key}, ${member}, ${value})` : '';
 
   return {
     /** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
@@ -61,7 +64,7 @@ export function makeScripts(names: MemberNames, keys: Keys) {
       else
         local good, was = pcall(cjson.decode, old[1])
         if not good or type(was) ~= 'table' or type(was[3]) ~= 'table' or not tonumber(was[2]) then return {'corrupt'} end
-        for _, write in ipairs(was[3]) do if write == ARGV[3] then return {'yes', '', ARGV[11], ARGV[10]} end end
+        for _, write in ipairs(was[3]) do if write == ARGV[3] then ${again('KEYS[1]', head, 'old[1]')} return {'yes', '', ARGV[11], ARGV[10]} end end
         if old[4] or was[2] + 1 ~= tonumber(ARGV[2]) then return {'no'} end
         service, user = was[4], was[5]
         if user == cjson.null then user = '' end
@@ -135,6 +138,8 @@ export function makeScripts(names: MemberNames, keys: Keys) {
             done[#done + 1] = {at, 'ended', service, user}
             redis.call('PUBLISH', ${channel}, cjson.encode({ARGV[3 * at + 2], number(tonumber(was[2]) or 0), 'ended', ARGV[3]}))
           end
+        elseif not old.err and old[2] then
+          ${again('key', ended, 'old[2]')}
         end
       end
       return done`),

@@ -23,7 +23,7 @@ export class RedisStore {
     this.connection = connection;
     this.options = options;
     this.keys = new Keys(options.prefix);
-    this.scripts = makeScripts(options.names, this.keys);
+    this.scripts = makeScripts(options.names, this.keys, options.durable);
     const { head, seen, kill, ended, data } = options.names;
     this.#headMembers = [head, seen, kill, ended];
     this.#members = [...this.#headMembers, data];
@@ -68,15 +68,20 @@ export class RedisStore {
     what: string,
     commands: readonly (Command | ScriptCommand)[],
     signal?: AbortSignal,
+    durable = false,
   ): Promise<unknown[]> {
     this.check(signal);
     if (commands.length === 0) return [];
-    const answers = await this.#sent(commands);
+    const answers = await this.#sent(commands, durable, signal);
     const again = answers.flatMap((answer, at) => (isUnknownScript(answer) ? [at] : []));
     if (again.length > 0) {
       if (!this.connection.spread) await this.teach(signal);
       this.check(signal);
-      const found = await this.#sent(again.map((at) => inFull(commands[at] as ScriptCommand)));
+      const found = await this.#sent(
+        again.map((at) => inFull(commands[at] as ScriptCommand)),
+        durable,
+        signal,
+      );
       for (const [n, at] of again.entries()) answers[at] = found[n];
     }
     return answers.map((answer) => (answer instanceof Error ? this.#fault(answer, what) : answer));
@@ -87,27 +92,29 @@ export class RedisStore {
     what: string,
     commands: readonly (Command | ScriptCommand)[],
     signal?: AbortSignal,
+    durable = false,
   ): Promise<unknown[]> {
-    const answers = await this.sendEach(what, commands, signal);
+    const answers = await this.sendEach(what, commands, signal, durable);
     for (const answer of answers) if (answer instanceof SessionError) throw answer;
     return answers;
   }
 
   /**
    * First these, then those, whose answers it answers, faults in their places: in one round trip where one server has all keys, in two where it takes an answer to know that the
-   * first came first. A fault of the first is thrown.
+   * first came first. A fault of the first is thrown. `durable`: answered when the replicas have it.
    */
   async inTurn(
     what: string,
     first: readonly (Command | ScriptCommand)[],
     then: readonly (Command | ScriptCommand)[],
     signal?: AbortSignal,
+    durable = false,
   ): Promise<unknown[]> {
     if (this.connection.spread) {
-      await this.sendAll(what, first, signal);
-      return this.sendEach(what, then, signal);
+      await this.sendAll(what, first, signal, durable);
+      return this.sendEach(what, then, signal, durable);
     }
-    const answers = await this.sendEach(what, [...first, ...then], signal);
+    const answers = await this.sendEach(what, [...first, ...then], signal, durable);
     const fault = answers.slice(0, first.length).find((answer) => answer instanceof SessionError);
     if (fault !== undefined) throw fault;
     return answers.slice(first.length);
@@ -202,10 +209,16 @@ export class RedisStore {
   }
 
   /** Answers and errors in their places; one command needs no pipeline. */
-  async #sent(commands: readonly (Command | ScriptCommand)[]): Promise<unknown[]> {
+  async #sent(
+    commands: readonly (Command | ScriptCommand)[],
+    durable: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown[]> {
     const plain = commands.map((each) => ('script' in each ? each.command : each));
     const [only] = plain;
     try {
+      if (durable)
+        return [...(await this.connection.sendDurably(plain, this.options.writeWithin / 2, signal))];
       if (only !== undefined && plain.length === 1) return [await this.connection.send(only)];
       return [...(await this.connection.sendAll(plain))];
     } catch (error) {

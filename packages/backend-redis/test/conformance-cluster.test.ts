@@ -60,6 +60,8 @@ function harness({ section, ask }: Many, durable: boolean): BackendHarness {
 const ways: Record<string, BackendHarness> = {
   'in a Cluster': harness(inCluster, false),
   'behind Sentinel': harness(bySentinel, false),
+  'in a Cluster, durably': harness(inCluster, true),
+  'behind Sentinel, durably': harness(bySentinel, true),
 };
 
 describe.each(Object.entries(ways))(

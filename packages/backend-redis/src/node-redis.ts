@@ -1,0 +1,81 @@
+import type { Millis } from '@sessionkit/session-core';
+import type { Command, Connection, NodeRedisClient } from './client.js';
+import { DurableLane, type Line } from './durable.js';
+import { isReplyFault } from './faults.js';
+
+/** One server through node-redis. */
+export class NodeRedisConnection implements Connection {
+  readonly spread = false;
+  readonly #client: NodeRedisClient;
+  #lane: DurableLane | undefined;
+
+  constructor(client: NodeRedisClient) {
+    this.#client = client;
+  }
+
+  send(command: Command): Promise<unknown> {
+    return this.#client.sendCommand([...command]);
+  }
+
+  sendToAll(commands: readonly Command[]): Promise<unknown[]> {
+    return this.sendAll(commands);
+  }
+
+  close(): void {
+    this.#lane?.close();
+  }
+
+  sendAll(commands: readonly Command[]): Promise<unknown[]> {
+    return inOneWrite(this.#client, commands);
+  }
+
+  sendDurably(commands: readonly Command[], patience: Millis, signal?: AbortSignal) {
+    const open = async (): Promise<Line> => {
+      const line = this.#client.duplicate();
+      // What goes wrong is told by the calls.
+      line.on('error', () => {});
+      await line.connect();
+      return { sendAll: (those) => inOneWrite(line, those), close: () => line.destroy() };
+    };
+    this.#lane ??= new DurableLane(open, patience);
+    return this.#lane.send(commands, signal);
+  }
+
+  async subscribe(channel: string, onMessage: (message: string) => void, onFault: (error: unknown) => void) {
+    const subscriber = this.#client.duplicate();
+    let closed = false;
+    await new Promise<void>((settled) => {
+      subscriber.on('error', (error) => {
+        if (!closed) onFault(error);
+        settled();
+      });
+      // Subscriptions survive reconnections.
+      subscriber
+        .connect()
+        .then(() => subscriber.subscribe(channel, onMessage))
+        .catch((error: unknown) => {
+          if (!closed) onFault(error);
+        })
+        .finally(settled);
+    });
+    return {
+      close() {
+        if (!closed) subscriber.destroy();
+        closed = true;
+      },
+    };
+  }
+}
+
+/** Commands of one turn of the event loop leave in one write. */
+async function inOneWrite(
+  client: Pick<NodeRedisClient, 'sendCommand'>,
+  commands: readonly Command[],
+): Promise<unknown[]> {
+  const answers = await Promise.allSettled(commands.map((command) => client.sendCommand([...command])));
+  return answers.map((answer) => {
+    if (answer.status === 'fulfilled') return answer.value;
+    if (isReplyFault(answer.reason)) return answer.reason;
+    throw answer.reason;
+  });
+}
