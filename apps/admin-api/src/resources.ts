@@ -15,7 +15,10 @@ export function serviceResource(service: Service, view: ResourceView): ResourceO
   const { system, links } = view;
   const { name, options } = service;
   const info = system.service(name);
-  const listeners = system.listeners().filter((listener) => listener.service === name);
+  const listeners = system
+    .listeners()
+    .filter((listener) => listener.service === name)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
   return {
     attributes: {
       backend: options.backend?.type ?? null,
