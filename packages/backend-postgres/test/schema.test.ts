@@ -111,7 +111,6 @@ describe('the postgres backend in a YAML file', () => {
       sid_field: 'sid',
       fields: {},
       create_table: false,
-      write_within: 2,
       prepared_statements: true,
     });
     expect(module.resourceClass).toBe('postgres');

@@ -49,7 +49,6 @@ describe('the redis backend in a YAML file', () => {
         head: 'head',
       },
       key_prefix: 'sessionkit:',
-      write_within: 2,
       max_record_bytes: 4_194_304,
     });
   });
