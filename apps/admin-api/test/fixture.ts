@@ -138,7 +138,7 @@ export function patch(parameters: unknown): string {
   return JSON.stringify({ data: { attributes: { parameters } } });
 }
 
-async function startSession(manager: SessionManager, options: StartOptions = {}): Promise<Started> {
+export async function startSession(manager: SessionManager, options: StartOptions = {}): Promise<Started> {
   const name = options.service ?? 'web';
   const service = manager.services.get(name);
   if (service === undefined) throw new Error(`no service ${name}`);
