@@ -3,7 +3,7 @@ import { processEnvironment, SessionError } from '@sessionkit/session-core';
 import { describe, expect, test } from 'vitest';
 import { createMeter, Settings, thisThread } from '../src/index.js';
 import { BASIC, errorsOf, fixture } from './fixture.js';
-import { FakeSwitch, system } from './system.js';
+import { FakeSwitch, listerOf, readerOf, system } from './system.js';
 
 const BASE = 'http://localhost:8989/v1';
 
@@ -11,10 +11,9 @@ async function withSystem() {
   const settings = new Settings();
   const told = system({ service: new FakeSwitch(), listener: new FakeSwitch() });
   const made = await fixture({ system: { ...told, settings } });
-  const read = async (path: string) => (await made.ask('GET', path)).json();
   const alter = (path: string, parameters: unknown, more: object = {}) =>
     made.ask('PATCH', path, { body: JSON.stringify({ data: { attributes: { parameters }, ...more } }) });
-  return { ...made, settings, read, alter };
+  return { ...made, settings, read: readerOf(made.ask), list: listerOf(made.ask), alter };
 }
 
 describe('the process', () => {
@@ -38,8 +37,8 @@ describe('the process', () => {
   });
 
   test('shows its event loop in the units of the contract: percent, seconds, bytes', async () => {
-    const { read, ask } = await withSystem();
-    const { data } = await read('/v1/maxscale/threads');
+    const { read, list, ask } = await withSystem();
+    const { data } = await list('/v1/maxscale/threads');
     expect(data).toEqual([
       {
         attributes: {
@@ -64,9 +63,9 @@ describe('the process', () => {
   });
 
   test('shows its modules', async () => {
-    const { read, ask } = await withSystem();
-    const { data } = await read('/v1/maxscale/modules');
-    expect(data.map(({ id }: { id: string }) => id)).toEqual(['backend-memory', 'router-proxy']);
+    const { read, list, ask } = await withSystem();
+    const { data } = await list('/v1/maxscale/modules');
+    expect(data.map(({ id }) => id)).toEqual(['backend-memory', 'router-proxy']);
     expect((await read('/v1/maxscale/modules/router-proxy')).data.attributes).toEqual({
       commands: [],
       module_type: 'router',
@@ -79,15 +78,16 @@ describe('the process', () => {
 
   test('embedded tells what its manager and node know', async () => {
     const { ask } = await fixture();
-    const read = async (path: string) => (await (await ask('GET', path)).json()).data;
+    const read = async (path: string) => (await readerOf(ask)(path)).data;
+    const list = async (path: string) => (await listerOf(ask)(path)).data;
     expect((await read('/v1/maxscale')).attributes).not.toHaveProperty('version');
-    expect((await read('/v1/maxscale/modules')).map(({ id }: { id: string }) => id)).toEqual([
+    expect((await list('/v1/maxscale/modules')).map(({ id }) => id)).toEqual([
       'backend-memory',
       'transport-cookie',
     ]);
-    const [thread] = await read('/v1/maxscale/threads');
-    expect(thread.attributes.stats.memory.total).toBeGreaterThan(1_000_000);
-    expect(thread.attributes.stats).not.toHaveProperty('load');
+    const [thread] = await list('/v1/maxscale/threads');
+    expect(thread?.attributes.stats?.memory.total).toBeGreaterThan(1_000_000);
+    expect(thread?.attributes.stats).not.toHaveProperty('load');
     expect((await read('/v1/maxscale/logs')).attributes.log_file).toBe(null);
     expect((await read('/v1/maxscale/logs/data')).attributes.log).toEqual([]);
     expect((await ask('POST', '/v1/maxscale/logs/flush')).status).toBe(204);
@@ -124,7 +124,7 @@ describe('the process log', () => {
     const { read } = await withSystem();
     const first = await read('/v1/maxscale/logs/data');
     expect(first.data.attributes.log).toHaveLength(50);
-    expect(first.data.attributes.log[0]).toEqual({
+    expect(first.data.attributes.log?.[0]).toEqual({
       id: '71',
       message: 'line 71',
       priority: 'info',
@@ -134,8 +134,8 @@ describe('the process log', () => {
     let url: string | undefined = `${BASE}/maxscale/logs/data?page[size]=50`;
     while (url !== undefined) {
       const { pathname, search } = new URL(url);
-      const page = await read(pathname + search);
-      ids.unshift(...page.data.attributes.log.map(({ id }: { id: string }) => Number(id)));
+      const page: Awaited<ReturnType<typeof read>> = await read(pathname + search);
+      ids.unshift(...(page.data.attributes.log ?? []).map(({ id }) => Number(id)));
       url = page.links.prev;
     }
     expect(ids).toEqual(Array.from({ length: 120 }, (_, i) => i + 1));
@@ -161,7 +161,8 @@ describe('the process log', () => {
     const lines = async (api: { ask: typeof ask }) => {
       const response = await api.ask('GET', '/v1/maxscale/logs/data', { as: BASIC });
       expect(response.status).toBe(200);
-      return (await response.json()).data.attributes.log;
+      return ((await response.json()) as Awaited<ReturnType<ReturnType<typeof readerOf>>>).data.attributes
+        .log;
     };
     expect(await lines({ ask })).toBeUndefined();
     const told = system({ service: new FakeSwitch(), listener: new FakeSwitch() });

@@ -1,7 +1,7 @@
 import type { Filter } from '@sessionkit/session-core';
 import { describe, expect, test } from 'vitest';
 import { ADMIN, BASIC, errorsOf, fixture } from './fixture.js';
-import { FakeSwitch, system } from './system.js';
+import { FakeSwitch, listerOf, readerOf, system } from './system.js';
 
 const BASE = 'http://localhost:8989/v1';
 
@@ -9,18 +9,17 @@ async function withSystem() {
   const service = new FakeSwitch();
   const listener = new FakeSwitch();
   const made = await fixture({ system: system({ service, listener }) });
-  const read = async (path: string) => (await made.ask('GET', path)).json();
-  return { ...made, service, listener, read };
+  return { ...made, service, listener, read: readerOf(made.ask), list: listerOf(made.ask) };
 }
 
 describe('a service', () => {
   test('is shown with its router, state, times, parameters, numbers and what it is related to', async () => {
-    const { read } = await withSystem();
+    const { read, list } = await withSystem();
     expect(await read('/v1/services/web')).toEqual({
       data: {
         attributes: {
           backend: 'memory',
-          listeners: (await read('/v1/listeners')).data,
+          listeners: (await list('/v1/listeners')).data,
           parameters: { duration: 3600, retain_last_statements: -1, session_trace: -1 },
           router: 'proxy',
           router_diagnostics: {},
@@ -68,7 +67,7 @@ describe('a service', () => {
 
   test('of an application that tells nothing more is shown as far as its manager knows it', async () => {
     const { ask } = await fixture();
-    const { data } = await (await ask('GET', '/v1/services/web')).json();
+    const { data } = await readerOf(ask)('/v1/services/web');
     expect(data.attributes).toMatchObject({ state: 'Started', router: null, listeners: [] });
     expect(data.attributes).not.toHaveProperty('statistics');
     expect(data.attributes).not.toHaveProperty('source');
@@ -82,23 +81,23 @@ describe('a service', () => {
 
 describe('servers, listeners and filters', () => {
   test('are sorted by name, and a name with a slash and a blank is reached by its link', async () => {
-    const { read, ask } = await withSystem();
-    const { data } = await read('/v1/servers');
-    expect(data.map(({ id }: { id: string }) => id)).toEqual(['a', 'b/c d']);
-    expect(data[1].links.self).toBe(`${BASE}/servers/b%2Fc%20d/`);
-    const response = await ask('GET', new URL(data[1].links.self).pathname);
-    expect((await response.json()).data).toEqual(data[1]);
+    const { list, read } = await withSystem();
+    const { data } = await list('/v1/servers');
+    expect(data.map(({ id }) => id)).toEqual(['a', 'b/c d']);
+    const link = data[1]?.links.self ?? '';
+    expect(link).toBe(`${BASE}/servers/b%2Fc%20d/`);
+    expect((await read(new URL(link).pathname)).data).toEqual(data[1]);
   });
 
   test('are shown with the state that the process tells', async () => {
-    const { read } = await withSystem();
-    const { data } = await read('/v1/servers');
-    expect(data[0].attributes).toEqual({
+    const { read, list } = await withSystem();
+    const { data } = await list('/v1/servers');
+    expect(data[0]?.attributes).toEqual({
       parameters: { address: '127.0.0.1', port: 9001, protocol: 'http', socket: null },
       source: { file: '/etc/sessionkit.yaml', type: 'static' },
       state: 'Unknown',
     });
-    expect(data[1].attributes).toMatchObject({
+    expect(data[1]?.attributes).toMatchObject({
       last_event: 'server_down',
       parameters: { address: '::1', port: 443, protocol: 'https', steer: true },
       state: 'Down',
@@ -119,7 +118,7 @@ describe('servers, listeners and filters', () => {
     };
     const { ask, manager } = await fixture({}, { filters: new Map([['my filter', filter]]) });
     manager.service('shop', { filters: ['my filter'] });
-    const { data } = await (await ask('GET', '/v1/filters')).json();
+    const { data } = await listerOf(ask)('/v1/filters');
     expect(data).toHaveLength(1);
     expect(data[0]).toMatchObject({
       attributes: { module: 'count', filter_diagnostics: { sessions: 2 }, parameters: {} },
@@ -127,14 +126,13 @@ describe('servers, listeners and filters', () => {
       links: { self: `${BASE}/filters/my%20filter/` },
       relationships: { services: { data: [{ id: 'shop', type: 'services' }] } },
     });
-    const service = await (await ask('GET', '/v1/services/shop')).json();
-    expect(service.data.relationships.filters.data).toEqual([{ id: 'my filter', type: 'filters' }]);
+    const service = await readerOf(ask)('/v1/services/shop');
+    expect(service.data.relationships.filters?.data).toEqual([{ id: 'my filter', type: 'filters' }]);
   });
 
   test('collections are filtered, paged and cut to fields like those of sessions', async () => {
-    const { read, ask } = await withSystem();
-    const ids = async (query: string) =>
-      (await read(`/v1/servers?${query}`)).data.map(({ id }: { id: string }) => id);
+    const { read, list, ask } = await withSystem();
+    const ids = async (query: string) => (await list(`/v1/servers?${query}`)).data.map(({ id }) => id);
     expect(await ids('filter=attributes/state="Down"')).toEqual(['b/c d']);
     expect(await ids('page[size]=1&page[number]=1')).toEqual(['b/c d']);
     const { data } = await read('/v1/servers/a?fields[servers]=state');

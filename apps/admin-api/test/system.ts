@@ -100,3 +100,32 @@ export function system(control: { service: Switch; listener: Switch }): Partial<
     log: logOf(120),
   };
 }
+
+/** A resource as a test reads it; its attributes are those that are looked into. */
+export interface Shown {
+  readonly id: string;
+  readonly links: { readonly self: string };
+  readonly relationships: Readonly<Record<string, { readonly data: readonly unknown[] }>>;
+  readonly attributes: {
+    readonly log?: readonly { readonly id: string }[];
+    readonly parameters?: unknown;
+    readonly stats?: { readonly memory: { readonly total: number } };
+    readonly stores?: unknown;
+    readonly log_file?: unknown;
+  };
+}
+
+interface Document<Data> {
+  readonly data: Data;
+  readonly links: { readonly self: string; readonly prev?: string };
+}
+
+type Ask = (method: string, path: string) => Promise<Response>;
+
+/** Reads one resource with this API. */
+export const readerOf = (ask: Ask) => async (path: string) =>
+  (await (await ask('GET', path)).json()) as Document<Shown>;
+
+/** Reads a collection with this API. */
+export const listerOf = (ask: Ask) => async (path: string) =>
+  (await (await ask('GET', path)).json()) as Document<readonly Shown[]>;
