@@ -1,5 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import { buildConnector, Client, type Dispatcher } from 'undici';
+import { Wire } from './connections.js';
 
 /** What is dispatched: undici's options and who wants to know by which connection it goes. */
 export interface GatedDispatch extends Dispatcher.DispatchOptions {
@@ -17,6 +18,8 @@ export interface GatedDispatch extends Dispatcher.DispatchOptions {
  */
 export class Gate {
   #socket: Socket | undefined;
+  /** The connection; undefined until it is open for the first time. */
+  wire: Wire | undefined;
   #closed = false;
   /** The connection failed. undici takes a reset for the end of an answer that is delimited by it. */
   failed = false;
@@ -28,6 +31,7 @@ export class Gate {
       if (this.#socket === socket) this.failed = true;
     });
     this.#socket = socket;
+    this.wire = new Wire(socket);
     this.reset();
   }
 

@@ -1,4 +1,5 @@
-import type { Exchange, Router, ServerStatus, ServerTarget } from '@sessionkit/session-core';
+import type { Exchange, HoldingSource, Router, ServerStatus, ServerTarget } from '@sessionkit/session-core';
+import { Connections } from './connections.js';
 import { withoutQueries } from './credentials.js';
 import { transferCoding } from './fields.js';
 import type { Settings } from './options.js';
@@ -15,6 +16,7 @@ const HOST = /^(?:\[[\w:.%~-]+\]|[\w.~%-]*)(?::\d*)?$/;
 
 export class ProxyRouter implements Router {
   readonly type = 'proxy';
+  readonly holdings: HoldingSource;
   readonly #wiring: Wiring;
   readonly #upstreams: readonly Upstream[];
   /** Servers whose steering was refused and logged. */
@@ -22,7 +24,9 @@ export class ProxyRouter implements Router {
   #turn = 0;
 
   constructor(settings: Settings) {
-    this.#wiring = { ...settings, mayNotSteer: (server) => this.#mayNotSteer(server) };
+    const sessions = new Connections(() => settings.environment.now());
+    this.holdings = sessions;
+    this.#wiring = { ...settings, sessions, mayNotSteer: (server) => this.#mayNotSteer(server) };
     this.#upstreams = settings.servers.map((server) => new Upstream(server, settings));
   }
 

@@ -1,7 +1,8 @@
-import { STATUS_CODES } from 'node:http';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Readable } from 'node:stream';
 import { type Exchange, type ServerTarget, SessionEnded, SessionError } from '@sessionkit/session-core';
 import type { Dispatcher } from 'undici';
+import type { Use } from './connections.js';
 import { latin1, upstreamFields } from './down.js';
 import { inPairs, transferCoding } from './fields.js';
 import type { Gate } from './gate.js';
@@ -47,6 +48,9 @@ export class Relay implements Dispatcher.DispatchHandler {
   #phase: Phase = 'waiting';
   #controller: Controller | undefined;
   #gate: Gate | undefined;
+  #use: Use | undefined;
+  /** The server waits for a client that does not read. */
+  #heldBack = false;
   /** Fires when no connection became free in time. */
   #queued: NodeJS.Timeout | undefined;
   #signal: AbortSignal | undefined;
@@ -72,7 +76,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       return;
     }
     whenClosed(request, response, this.#closed);
-    response.on('drain', () => this.#gate?.open());
+    response.on('drain', () => this.#openGate());
     response.on('error', () => response.destroy());
     this.#watch();
     if (this.#phase === 'waiting') this.#dispatch();
@@ -81,10 +85,12 @@ export class Relay implements Dispatcher.DispatchHandler {
   onRequestStart(controller: Controller): void {
     clearTimeout(this.#queued);
     this.#controller = controller;
+    this.#count();
     if (this.#phase === 'over') controller.abort(OVER);
   }
 
   onResponseStart(controller: Controller, status: number, _decoded: unknown, text?: string): void {
+    this.#use?.read();
     if (this.#phase !== 'waiting') return;
     const raw = latin1(controller.rawHeaders);
     if (status < 200) {
@@ -115,6 +121,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Controller, chunk: Buffer): void {
+    this.#use?.read();
     if (this.#phase === 'deciding') this.#early.push(chunk);
     else if (this.#phase === 'open') this.#write(chunk);
   }
@@ -166,13 +173,45 @@ export class Relay implements Dispatcher.DispatchHandler {
         path: target,
         headers: fields,
         // An async iterable, which the type does not know. The stream itself would take the client's connection with it when it fails.
-        body: hasBody ? (request.iterator({ destroyOnReturn: false }) as unknown as Readable) : null,
+        body: hasBody ? (this.#upload(request) as unknown as Readable) : null,
         onGate: (gate) => {
           this.#gate = gate;
         },
       },
       this,
     );
+  }
+
+  /** What goes over the connection is counted for the session. */
+  #count(): void {
+    const { session, response } = this.#exchange;
+    const { id } = session;
+    const wire = this.#gate?.wire;
+    const server = this.#server;
+    if (id === undefined || wire === undefined || server === undefined) return;
+    this.#use = this.#wiring.sessions.begin(id, server.name, wire, () => response.writableLength);
+    this.#use.write();
+  }
+
+  async *#upload(request: IncomingMessage): AsyncGenerator<Buffer> {
+    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+      this.#use?.write();
+      yield chunk;
+    }
+  }
+
+  #closeGate(): void {
+    this.#gate?.close();
+    if (this.#heldBack) return;
+    this.#heldBack = true;
+    this.#use?.high();
+  }
+
+  #openGate(): void {
+    this.#gate?.open();
+    if (!this.#heldBack) return;
+    this.#heldBack = false;
+    this.#use?.low();
   }
 
   /** Is told when the session ends. A session that is about to be created counts as well. */
@@ -228,7 +267,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       this.#finish();
       return;
     }
-    if (more) this.#gate?.open();
+    if (more) this.#openGate();
     // A head without a body yet must not wait for it. flushHeaders() would write it as UTF-8.
     process.nextTick(() => {
       if (this.#phase === 'open' && !this.#wrote) response.write(NOTHING);
@@ -238,7 +277,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   #write(chunk: Buffer): boolean {
     this.#wrote = true;
     const more = this.#exchange.response.write(chunk);
-    if (!more) this.#gate?.close();
+    if (!more) this.#closeGate();
     return more;
   }
 
@@ -290,6 +329,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     this.#early = [];
     clearTimeout(this.#queued);
     this.#signal?.removeEventListener('abort', this.#sessionEnded);
+    this.#use?.end();
     this.#abort();
     this.#resolve();
   };
@@ -300,6 +340,9 @@ export class Relay implements Dispatcher.DispatchHandler {
 
   /** The connection may carry other exchanges from now on. */
   #release(): void {
+    this.#openGate();
+    this.#use?.end();
+    this.#use = undefined;
     this.#gate?.reset();
     this.#gate = undefined;
     this.#controller = undefined;

@@ -1,5 +1,6 @@
 import type { Millis, ServerStatus, ServerTarget } from '@sessionkit/session-core';
 import { type Client, type Dispatcher, Pool } from 'undici';
+import type { Connections } from './connections.js';
 import { GatedClient, type GatedDispatch } from './gate.js';
 import type { Settings } from './options.js';
 
@@ -7,6 +8,7 @@ import type { Settings } from './options.js';
 export interface Wiring extends Settings {
   /** Tells the log, once per server, that one tries to steer which may not. */
   readonly mayNotSteer: (server: ServerTarget) => void;
+  readonly sessions: Connections;
 }
 
 /** A server and the connections to it. */

@@ -69,6 +69,8 @@ export interface OtherHolds {
 
 /** How long what a process has told counts: a process that was killed vanishes after it. */
 const LEASE: Millis = 10_000;
+/** Sessions told of at a time: what is told leaves every second, whole. */
+const MOST_TOLD = 5_000;
 /** Told again after it, also when nothing has changed. */
 const RENEWED: Millis = 3_000;
 const NOTHING: Holding = { connections: [], ioActivity: 0, buffered: 0 };
@@ -151,7 +153,12 @@ export class Holdings {
     const ids = new Set<SessionId>(this.#others.ids);
     for (const source of this.#sources) for (const id of source.sessions()) ids.add(id);
     for (const id of this.#since.keys()) if (!ids.has(id)) this.#since.delete(id);
-    return [...ids].flatMap((id) => {
+    if (ids.size > MOST_TOLD)
+      this.#store.complain(
+        `${ids.size} sessions are held here; of ${MOST_TOLD} other processes are told`,
+        undefined,
+      );
+    return [...ids].slice(0, MOST_TOLD).flatMap((id) => {
       const held = this.own(id);
       if (held === undefined) return [];
       const { process, since, ...detail } = held;

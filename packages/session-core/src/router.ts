@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Environment, Millis } from './environment.js';
+import type { HoldingSource } from './holdings.js';
 import type { Session } from './session.js';
 
 /** A named upstream that a router can open connections to. */
@@ -68,6 +69,8 @@ export interface ServerStatus {
 /** The end of a service's chain: what is done with a request. */
 export interface Router {
   readonly type: string;
+  /** What it holds of sessions: its connections to servers. Left out: nothing that could be told. */
+  readonly holdings?: HoldingSource | undefined;
   /** One for each of its servers. Missing: it does not tell. */
   status?(): readonly ServerStatus[];
   /** Answers the request. Resolves when the answer is finished or cut; faults of an upstream become 502 or 504, never a rejection. */
