@@ -4,7 +4,7 @@ import type { Access, Login, Operator } from './auth.js';
 import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
 import type { Preconditions, Validators } from './preconditions.js';
-import type { RawQuery } from './query/query.js';
+import { type RawQuery, refuseTokens } from './query/query.js';
 import type { ReverseDns } from './rdns.js';
 import type { System } from './system.js';
 import type { Account } from './users.js';
@@ -115,6 +115,7 @@ export function route<P extends z.ZodObject, Q extends z.ZodObject, B extends z.
     query,
     body,
     async run(raw, call, onChecked) {
+      refuseTokens(raw.query, names);
       if (definition.method !== 'get') checkNames(raw.query, names);
       const input = {
         params: check(params, raw.params, 404, 'the path'),

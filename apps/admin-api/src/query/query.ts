@@ -33,7 +33,6 @@ export interface CollectionQuery {
 /** Reads what is common to all collections. @throws AdminError 400 */
 export function parseCollectionQuery(query: RawQuery): CollectionQuery {
   const kept = Object.entries(query).filter(([name]) => isKept(name));
-  refuseTokens(query, kept);
   return {
     filters: filtersOf(query),
     page: parsePage(query),
@@ -49,13 +48,20 @@ export function parseResourceQuery(query: RawQuery): Pick<CollectionQuery, 'fiel
   return { fields: fieldsOf(query) };
 }
 
+/** Whether links repeat a parameter of that name. */
 function isKept(name: string): boolean {
   return ['filter', 'pretty', 'rdns', 'sync'].includes(name) || /^(?:filter|fields)\[.*\]$/s.test(name);
 }
 
-/** Links repeat the parameters, and no answer holds a credential. */
-function refuseTokens(query: RawQuery, kept: CollectionQuery['kept']): void {
-  for (const text of [...kept.flat(), query['page[after]'] ?? '']) {
+/**
+ * Links and the access log repeat parameters, and neither may hold a credential. Those that are looked at nowhere are not looked at here.
+ * @param names that the route knows
+ * @throws AdminError 400
+ */
+export function refuseTokens(query: RawQuery, names: ReadonlySet<string>): void {
+  for (const [name, value] of Object.entries(query)) {
+    if (!names.has(name) && !isKept(name) && !name.startsWith('page[')) continue;
+    const text = `${name}=${value}`;
     for (const { index } of text.matchAll(/s[0-7](?=[^.]{25}\.)/g)) {
       if (parseToken(text.slice(index, index + TOKEN_LENGTH)) === undefined) continue;
       throw new AdminError(
