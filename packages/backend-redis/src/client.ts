@@ -1,5 +1,6 @@
-import { type Millis, SessionError } from '@sessionkit/session-core';
+import { SessionError } from '@sessionkit/session-core';
 import { IoRedisClusterConnection } from './cluster.js';
+import type { DurableTerms, DurableWriter } from './durable.js';
 import { IoRedisConnection } from './ioredis.js';
 import { NodeRedisConnection } from './node-redis.js';
 
@@ -91,16 +92,8 @@ export interface Connection {
     onMessage: (message: string) => void,
     onFault: (error: unknown) => void,
   ): Promise<Subscription>;
-  /**
-   * As `sendAll`, but answered when the replicas have what it wrote, which is waited for as long as `patience`, in ms, on connections of their own.
-   *
-   * @throws Unreplicated when it is not certain that they have
-   */
-  sendDurably(
-    commands: readonly Command[],
-    patience: Millis,
-    signal?: AbortSignal,
-  ): Promise<readonly unknown[]>;
+  /** Writes on connections of their own, each answered when the replicas have it. */
+  durably(terms: DurableTerms): DurableWriter;
   /** The client stays its owner's. */
   close(): void;
 }

@@ -1,8 +1,6 @@
-import type { Millis } from '@sessionkit/session-core';
-import slotOf from 'cluster-key-slot';
 import type { Command, Connection, IoRedisCluster, IoRedisNode, Subscription } from './client.js';
-import { DurableLane } from './durable.js';
-import { lineOf } from './ioredis.js';
+import { ClusterLanes } from './cluster-lanes.js';
+import type { DurableTerms, DurableWriter } from './durable.js';
 import { LISTENER_OPTIONS, listen } from './subscriber.js';
 
 /**
@@ -14,7 +12,6 @@ export class IoRedisClusterConnection implements Connection {
   readonly #client: IoRedisCluster;
   /** Until the servers that were known at the start are connected, or not to be reached. */
   #starting: Promise<unknown> | undefined;
-  readonly #lanes = new Map<string, DurableLane>();
   #turn = 0;
 
   constructor(client: IoRedisCluster) {
@@ -27,21 +24,10 @@ export class IoRedisClusterConnection implements Connection {
 
   close(): void {
     this.#client.off('+node', connected);
-    for (const lane of this.#lanes.values()) lane.close();
   }
 
-  async sendDurably(
-    commands: readonly Command[],
-    patience: Millis,
-    signal?: AbortSignal,
-  ): Promise<unknown[]> {
-    const answers = await this.#written(commands, patience, signal);
-    const moved = commands.filter((_, at) => isMoved(answers[at]));
-    if (moved.length === 0) return answers;
-    // The client learns who has these slots by asking.
-    await settled(moved.map((command) => this.send(['EXISTS', keyOf(command)])));
-    const again = await this.#written(moved, patience, signal);
-    return answers.map((answer) => (isMoved(answer) ? again.shift() : answer));
+  durably(terms: DurableTerms): DurableWriter {
+    return new ClusterLanes(this.#client, terms);
   }
 
   async send([name = '', ...args]: Command): Promise<unknown> {
@@ -57,39 +43,6 @@ export class IoRedisClusterConnection implements Connection {
   async sendToAll(commands: readonly Command[]): Promise<unknown[]> {
     const masters = this.#client.nodes('master');
     return settled(masters.flatMap((node) => commands.map(([name = '', ...args]) => node.call(name, args))));
-  }
-
-  /** Each to the lane of the server that has its slot, errors in their places. */
-  async #written(commands: readonly Command[], patience: Millis, signal?: AbortSignal): Promise<unknown[]> {
-    const masters = new Map(this.#client.nodes('master').map((node) => [nodeKey(node), node]));
-    for (const [key, lane] of this.#lanes) {
-      if (masters.has(key)) continue;
-      lane.close();
-      this.#lanes.delete(key);
-    }
-    const places = new Map<string | undefined, number[]>();
-    for (const [at, command] of commands.entries()) {
-      const key = this.#client.slots[slotOf(keyOf(command))]?.[0];
-      const others = places.get(key);
-      if (others === undefined) places.set(key, [at]);
-      else others.push(at);
-    }
-    const answers: unknown[] = [];
-    const writes = [...places].map(async ([key = '', own]) => {
-      try {
-        const node = masters.get(key);
-        if (node === undefined) throw new Error('the server that has this slot is not known');
-        const lane = this.#lanes.get(key) ?? new DurableLane(() => lineOf(node), patience);
-        this.#lanes.set(key, lane);
-        const those = own.map((at) => commands[at] as Command);
-        const found = await lane.send(those, signal);
-        for (const [n, at] of own.entries()) answers[at] = found[n];
-      } catch (error) {
-        for (const at of own) answers[at] = error instanceof Error ? error : new Error(String(error));
-      }
-    });
-    await Promise.all(writes);
-    return answers;
   }
 
   /** What is published at one server is heard at all of them; another one is heard when this one leaves the Cluster. */
@@ -124,24 +77,11 @@ async function connected(node: IoRedisNode): Promise<void> {
   if (node.status === 'wait') await node.connect().catch(() => {});
 }
 
-async function settled(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
+/** What goes wrong is a value in its place. */
+export async function settled(calls: readonly Promise<unknown>[]): Promise<unknown[]> {
   const answers = await Promise.allSettled(calls);
   return answers.map((answer) => {
     if (answer.status === 'fulfilled') return answer.value;
     return answer.reason instanceof Error ? answer.reason : new Error(String(answer.reason));
   });
-}
-
-/** The key of a command, or the first of a script. */
-function keyOf([name, first = '', , third = '']: Command): string {
-  return name === 'EVALSHA' || name === 'EVAL' ? third : first;
-}
-
-function isMoved(answer: unknown): boolean {
-  return answer instanceof Error && answer.message.startsWith('MOVED ');
-}
-
-function nodeKey({ options }: IoRedisNode): string {
-  const { host, port } = options as { readonly host?: string; readonly port?: number };
-  return `${host}:${port}`;
 }

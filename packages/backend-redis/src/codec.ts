@@ -83,8 +83,9 @@ export function unpack(id: SessionId, members: ReadMembers): SessionRecord | Ses
   try {
     if (seen === null || data === null) return corrupt(id, 'a member is missing');
     return recordOf(id, JSON.parse(head) as PackedHead, seen, kill, ended, data);
-  } catch (cause) {
-    return corrupt(id, 'its head cannot be read', cause);
+  } catch (error) {
+    // Messages of a parser quote what they could not parse.
+    return corrupt(id, error instanceof SyntaxError ? 'it has no JSON' : (error as Error).message);
   }
 }
 
@@ -117,29 +118,69 @@ function recordOf(
     killAt: kill === null ? undefined : millis(kill),
     ended: ended === null ? undefined : endedOf(ended),
     client: { ip, port, cipher, userAgent, attributes } satisfies ClientInfo,
-    parameters: packed[14] === null ? NO_PARAMETERS : JSON.parse(packed[14]),
-    filters: packed[15] === null ? undefined : JSON.parse(packed[15]),
+    parameters: packed[14] === null ? NO_PARAMETERS : objectOf(packed[14]),
+    filters: packed[15] === null ? undefined : filtersOf(packed[15]),
     restartedAt: packed[16] ?? undefined,
     dataVersion: packed[17],
     data,
-    extra: packed[18] === null ? undefined : (JSON.parse(packed[18]) as Record<string, Json>),
+    extra: packed[18] === null ? undefined : objectOf<Record<string, Json>>(packed[18]),
   };
 }
 
+const NUMBERS = [0, 1, 5, 7, 9, 11, 12, 17] as const;
+const TEXTS_OR_NOT = [4, 14, 15, 18] as const;
+const NUMBERS_OR_NOT = [10, 16] as const;
+
+/** Whether every place has what belongs there. What is parsed here may have been written by anybody. */
 function isPacked(packed: PackedHead): boolean {
+  if (!Array.isArray(packed) || packed.length < PLACES) return false;
+  for (const at of NUMBERS) if (!Number.isFinite(packed[at])) return false;
+  for (const at of TEXTS_OR_NOT) if (packed[at] !== null && typeof packed[at] !== 'string') return false;
+  for (const at of NUMBERS_OR_NOT) if (packed[at] !== null && !Number.isFinite(packed[at])) return false;
+  const [, version, writes, service, , , secretHash, , , , , , , client] = packed;
   return (
-    Array.isArray(packed) &&
-    packed.length >= PLACES &&
-    Array.isArray(packed[2]) &&
-    typeof packed[3] === 'string' &&
-    typeof packed[6] === 'string' &&
-    Array.isArray(packed[13]) &&
-    [0, 1, 5, 7, 9, 11, 12, 17].every((at) => typeof packed[at] === 'number')
+    Number.isSafeInteger(version) &&
+    version > 0 &&
+    areTexts(writes) &&
+    typeof service === 'string' &&
+    typeof secretHash === 'string' &&
+    Array.isArray(client) &&
+    typeof client[0] === 'string' &&
+    typeof client[1] === 'number' &&
+    typeof client[2] === 'string' &&
+    typeof client[3] === 'string' &&
+    typeof client[4] === 'object' &&
+    client[4] !== null
   );
 }
 
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string');
+}
+
+function objectOf<T extends object>(text: string): T {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new Error('a part of it is no object');
+  return value as T;
+}
+
+function filtersOf(text: string): readonly string[] {
+  const names: unknown = JSON.parse(text);
+  if (!areTexts(names)) throw new Error('its filters are no names');
+  return names;
+}
+
 function priorOf(prior: PackedHead[8]): PriorSecret | undefined {
-  return prior === null ? undefined : { hash: prior[0], kind: prior[1], until: prior[2] ?? undefined };
+  if (prior === null) return undefined;
+  const [hash, kind, until] = prior;
+  if (
+    typeof hash !== 'string' ||
+    (kind !== 'rotated' && kind !== 'superseded') ||
+    (until !== null && !Number.isFinite(until))
+  )
+    throw new Error('its secret before this one is none');
+  return { hash, kind, until: until ?? undefined };
 }
 
 /** `ended` is `[at, cause, by, keepUntil]`; `by` is null when the rules did. */
@@ -149,6 +190,8 @@ export function packEnded(ended: Ended, keepUntil: number): string {
 
 function endedOf(text: string): Ended {
   const [at, cause, by] = JSON.parse(text) as [number, EndCause, string | null];
+  if (!Number.isFinite(at) || typeof cause !== 'string' || (by !== null && typeof by !== 'string'))
+    throw new Error('how it ended cannot be read');
   return { at, cause, by: by ?? undefined };
 }
 
@@ -159,12 +202,32 @@ function sortedText(parameters: SessionRecord['parameters']): string | null {
 
 function millis(text: string): number {
   const value = Number(text);
-  if (text === '' || !Number.isFinite(value)) throw new Error(`"${text}" is no time`);
+  if (text === '' || !Number.isFinite(value)) throw new Error('one of its times is no number');
   return value;
 }
 
-function corrupt(id: SessionId, why: string, cause?: unknown): SessionError {
-  return new SessionError('RECORD_CORRUPT', `the session ${id} in Redis cannot be understood: ${why}`, {
-    cause,
-  });
+function corrupt(id: SessionId, why: string): SessionError {
+  return new SessionError('RECORD_CORRUPT', `the session ${id} in Redis cannot be understood: ${why}`);
+}
+
+/** Whether Redis would keep another text: half of a surrogate pair is not UTF-8. */
+export function unstorable(text: string): boolean {
+  return /\p{Surrogate}/u.test(text);
+}
+
+/** Whether a JSON text names half of a surrogate pair, which the server's own parser refuses; in a JSON text inside it the escape is escaped. */
+export function namesHalfPairs(json: string): boolean {
+  return json.includes('\\ud') && /(?<!\\)(?:\\\\)*\\ud[89a-f]/.test(json);
+}
+
+/** @throws SessionError `INVALID_VALUE` for a name that cannot be kept as it is. */
+export function checkNames(names: Readonly<Record<string, string | undefined>>): void {
+  for (const [what, name] of Object.entries(names)) {
+    if (name === '') throw new SessionError('INVALID_VALUE', `${what} must not be empty`);
+    if (name !== undefined && unstorable(name))
+      throw new SessionError(
+        'INVALID_VALUE',
+        `${what} has half of a surrogate pair, which Redis cannot keep`,
+      );
+  }
 }

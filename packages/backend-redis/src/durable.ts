@@ -1,6 +1,12 @@
 import type { Millis } from '@sessionkit/session-core';
 import type { Command } from './client.js';
 
+/**
+ * How long a replica that was there is missed, in ms: for so long nothing is acknowledged without it. By their default settings neither Sentinel nor a Cluster makes a
+ * replica the master that has been away for longer.
+ */
+const MISSED_FOR: Millis = 300_000;
+
 /** A connection that is used for nothing else: WAIT blocks it. */
 export interface Line {
   /** As that of a connection: error replies in their places, a lost connection rejects. */
@@ -8,9 +14,23 @@ export interface Line {
   close(): void;
 }
 
-/** What was written is on the server, and it is not known whether on enough others. */
+/** What was written is on the server, and it is not certain that its replicas have it. */
 export class Unreplicated extends Error {
   override readonly name = 'Unreplicated';
+}
+
+export interface DurableTerms {
+  /** How long replicas are waited for, in ms. */
+  readonly patience: Millis;
+  /** A master without any replica has been met: what it acknowledges is on one server. */
+  readonly onAlone: () => void;
+}
+
+/** Writes that are answered when the replicas have them. */
+export interface DurableWriter {
+  /** Answers in the order of the commands, error replies in their places. @throws Unreplicated */
+  send(commands: readonly Command[], signal?: AbortSignal): Promise<readonly unknown[]>;
+  close(): void;
 }
 
 interface Waiting {
@@ -20,27 +40,26 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-type Role = readonly ['master', offset: number, replicas: readonly unknown[]] | readonly [role: 'slave'];
-
 /**
- * Writes to one server that are answered when all of its replicas have them, and at least one. What comes while others are waited for goes together, and is waited for
- * once.
+ * Writes to one server that are answered when all of its replicas have them. What comes while others are waited for goes together, and is waited for once. A master that
+ * is met for the first time, after a fail-over say, has the replicas that it has then; one of them that is lost later is missed.
  */
-export class DurableLane {
+export class DurableLane implements DurableWriter {
   readonly #open: () => Promise<Line>;
-  readonly #patience: Millis;
+  readonly #terms: DurableTerms;
   #line: Line | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
-  #replicas = 1;
+  /** Names the history that the master writes: a replica that becomes one begins another. */
+  #history: string | undefined;
+  #replicas = 0;
+  #missedSince: Millis | undefined;
 
-  /** @param patience how long replicas are waited for, in ms */
-  constructor(open: () => Promise<Line>, patience: Millis) {
+  constructor(open: () => Promise<Line>, terms: DurableTerms) {
     this.#open = open;
-    this.#patience = patience;
+    this.#terms = terms;
   }
 
-  /** Answers in the order of the commands, error replies in their places. @throws Unreplicated */
   send(commands: readonly Command[], signal?: AbortSignal): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ commands, signal, resolve, reject });
@@ -58,50 +77,78 @@ export class DurableLane {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting;
       this.#waiting = [];
-      const wanted = batch.filter(({ signal, reject }) => {
-        if (signal?.aborted) reject(new Error('the caller has stopped waiting'));
-        return !signal?.aborted;
-      });
-      await this.#write(wanted).catch((error: unknown) => {
+      try {
+        await this.#write(batch);
+      } catch (error) {
         this.close();
-        for (const { reject } of wanted) reject(error);
-      });
+        for (const { reject } of batch) reject(error);
+      }
     }
     this.#busy = false;
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
-    if (batch.length === 0) return;
-    this.#line ??= await this.#open();
-    const commands = batch.flatMap((each) => each.commands);
-    const answers = await this.#line.sendAll([...commands, ...this.#wait()]);
-    const fault = await this.#unreplicated(this.#line, answers.at(-2), answers.at(-1));
-    let from = 0;
-    for (const { commands: own, resolve, reject } of batch) {
-      if (fault === undefined) resolve(answers.slice(from, from + own.length));
-      else reject(fault);
-      from += own.length;
-    }
-  }
-
-  #wait(): Command[] {
-    return [['WAIT', `${this.#replicas}`, `${this.#patience}`], ['ROLE']];
-  }
-
-  /** Why it is not certain that enough replicas have it; undefined when it is. */
-  async #unreplicated(line: Line, have: unknown, role: unknown): Promise<Error | undefined> {
-    for (const reply of [have, role]) if (reply instanceof Error) return reply;
-    const [kind, , replicas] = role as Role;
-    if (kind !== 'master') return new Unreplicated('the server is no master any more');
+    const line = this.#line ?? (await this.#opened());
+    const wanted = batch.filter(({ signal, reject }) => {
+      if (signal?.aborted) reject(new Error('the caller has stopped waiting'));
+      return !signal?.aborted;
+    });
+    if (wanted.length === 0) return;
     const asked = this.#replicas;
-    this.#replicas = Math.max(1, replicas.length);
-    if (Number(have) >= this.#replicas) return undefined;
-    if (this.#replicas > asked && Number(have) >= asked) {
-      // There are more of them than there were.
-      const [again, now] = (await line.sendAll(this.#wait())) as [unknown, unknown];
-      return this.#unreplicated(line, again, now);
+    const answers = await line.sendAll([
+      ...wanted.flatMap(({ commands }) => commands),
+      ...this.#waitFor(asked),
+    ]);
+    const fault = await this.#unreplicated(line, asked, answers.slice(-2));
+    let from = 0;
+    for (const { commands, resolve, reject } of wanted) {
+      if (fault === undefined) resolve(answers.slice(from, from + commands.length));
+      else reject(fault);
+      from += commands.length;
     }
-    const what = `${have} of ${this.#replicas} replicas have it after ${this.#patience} ms`;
-    return new Unreplicated(replicas.length === 0 ? 'there is no replica that could have it' : what);
+  }
+
+  async #opened(): Promise<Line> {
+    const line = await this.#open();
+    this.#line = line;
+    const [info] = await line.sendAll([['INFO', 'replication']]);
+    if (info instanceof Error) throw info;
+    const [, history] = /^master_replid:(\w+)/m.exec(String(info)) ?? [];
+    if (history === this.#history) return line;
+    this.#history = history;
+    this.#replicas = [...String(info).matchAll(/^slave\d+:.*\bstate=online\b/gm)].length;
+    this.#missedSince = undefined;
+    if (this.#replicas === 0) this.#terms.onAlone();
+    return line;
+  }
+
+  #waitFor(replicas: number): Command[] {
+    return [['WAIT', `${replicas}`, `${Math.ceil(this.#terms.patience)}`], ['ROLE']];
+  }
+
+  /** Why it is not certain that the replicas have it; undefined when it is. */
+  async #unreplicated(line: Line, asked: number, answers: readonly unknown[]): Promise<Error | undefined> {
+    for (const answer of answers) if (answer instanceof Error) return answer;
+    const have = Number(answers[0]);
+    const [kind, , replicas] = answers[1] as readonly [string, number, readonly unknown[]];
+    if (kind !== 'master') return new Unreplicated('the server is no master any more');
+    this.#count(replicas.length);
+    if (have >= this.#replicas) return undefined;
+    // There are more of them than were asked.
+    if (have >= asked && this.#replicas > asked)
+      return this.#unreplicated(line, this.#replicas, await line.sendAll(this.#waitFor(this.#replicas)));
+    return new Unreplicated(
+      `${have} of ${this.#replicas} replicas have it after ${Math.ceil(this.#terms.patience)} ms`,
+    );
+  }
+
+  #count(there: number): void {
+    const now = performance.now();
+    if (there < this.#replicas) {
+      this.#missedSince ??= now;
+      if (now - this.#missedSince < MISSED_FOR) return;
+    }
+    this.#replicas = there;
+    this.#missedSince = undefined;
   }
 }

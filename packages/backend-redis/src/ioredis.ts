@@ -1,6 +1,5 @@
-import type { Millis } from '@sessionkit/session-core';
 import type { Command, Connection, IoRedisClient, IoRedisLine, Subscription } from './client.js';
-import { DurableLane, type Line } from './durable.js';
+import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
 import { LISTENER_OPTIONS, listen } from './subscriber.js';
 
@@ -8,7 +7,6 @@ import { LISTENER_OPTIONS, listen } from './subscriber.js';
 export class IoRedisConnection implements Connection {
   readonly spread = false;
   readonly #client: IoRedisClient;
-  #lane: DurableLane | undefined;
 
   constructor(client: IoRedisClient) {
     this.#client = client;
@@ -22,18 +20,15 @@ export class IoRedisConnection implements Connection {
     return pipelined(this.#client, commands);
   }
 
-  sendDurably(commands: readonly Command[], patience: Millis, signal?: AbortSignal) {
-    this.#lane ??= new DurableLane(() => lineOf(this.#client), patience);
-    return this.#lane.send(commands, signal);
+  durably(terms: DurableTerms): DurableWriter {
+    return new DurableLane(() => lineOf(this.#client), terms);
   }
 
   sendToAll(commands: readonly Command[]): Promise<unknown[]> {
     return this.sendAll(commands);
   }
 
-  close(): void {
-    this.#lane?.close();
-  }
+  close(): void {}
 
   subscribe(
     channel: string,

@@ -1,10 +1,15 @@
 import {
+  isSessionId,
   JOURNAL_MAX_BYTES,
   type JournalBatch,
   type JournalEntry,
   type SessionId,
 } from '@sessionkit/session-core';
+import { unstorable } from './codec.js';
 import type { RedisStore } from './store.js';
+
+/** Follows the kind of an entry whose text is JSON. */
+const AS_JSON = '"';
 
 /** One script for each session of the batch, in one round trip. */
 export async function append(
@@ -17,9 +22,11 @@ export async function append(
   const byId = new Map<SessionId, string[]>();
   for (const { id, at, kind, text } of entries) {
     // One that is larger than a journal would drive out everything, itself included.
-    if (Buffer.byteLength(text) > JOURNAL_MAX_BYTES) continue;
+    if (!isSessionId(id) || Buffer.byteLength(text) > JOURNAL_MAX_BYTES) continue;
     const args = byId.get(id) ?? [];
-    args.push(`${at}`, kind, text);
+    // Half of a surrogate pair, as texts that were cut have it, is kept as JSON has it.
+    if (unstorable(text)) args.push(`${at}`, `${kind}${AS_JSON}`, JSON.stringify(text));
+    else args.push(`${at}`, kind, text);
     byId.set(id, args);
   }
   const latest = await store.latest(signal);
@@ -50,10 +57,8 @@ export async function readJournals(
 function entryOf(id: SessionId, member: string, at: number): JournalEntry {
   const kindAt = member.indexOf(' ') + 1;
   const textAt = member.indexOf(' ', kindAt) + 1;
-  return {
-    id,
-    at,
-    kind: member.slice(kindAt, textAt - 1) as JournalEntry['kind'],
-    text: member.slice(textAt),
-  };
+  const kind = member.slice(kindAt, textAt - 1);
+  const text = member.slice(textAt);
+  if (!kind.endsWith(AS_JSON)) return { id, at, kind: kind as JournalEntry['kind'], text };
+  return { id, at, kind: kind.slice(0, -1) as JournalEntry['kind'], text: JSON.parse(text) as string };
 }

@@ -10,7 +10,7 @@ import {
   type SessionId,
   type SessionRecord,
 } from '@sessionkit/session-core';
-import { unpack } from './codec.js';
+import { unpack, unstorable } from './codec.js';
 import { behind, idOf, timeOf } from './entries.js';
 import type { RedisStore } from './store.js';
 
@@ -50,6 +50,7 @@ export class Listing {
   async count(query: Query, signal: AbortSignal): Promise<number> {
     this.#store.check(signal);
     const { service, user, state, startedBefore } = query;
+    if (isNobody(query)) return 0;
     // There is no index of a user within a service: a user has few sessions.
     if (service !== undefined && user !== undefined) return this.#counted(query, '-', signal);
     const surely = startedBefore === undefined ? '+' : `(${idAt(startedBefore)}`;
@@ -82,6 +83,7 @@ export class Listing {
     signal: AbortSignal,
   ): AsyncGenerator<SessionRecord, undefined> {
     const { startedBefore } = query;
+    if (isNobody(query)) return;
     const key = this.#store.keys.index(query, query.state === 'ended');
     const to =
       startedBefore === undefined || startedBefore + ID_LATE > LAST_TIME
@@ -131,6 +133,11 @@ export class Listing {
     const again = back.map((member) => ['ZADD', key, '0', member]);
     await this.#store.sendAll('list', again, signal);
   }
+}
+
+/** Names that no session can have; the server would look for others. */
+function isNobody({ service, user }: Query): boolean {
+  return [service, user].some((name) => name !== undefined && (name === '' || unstorable(name)));
 }
 
 /** Whether a session stands rightly in the index that a query goes through. */

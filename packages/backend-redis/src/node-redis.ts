@@ -1,13 +1,11 @@
-import type { Millis } from '@sessionkit/session-core';
 import type { Command, Connection, NodeRedisClient } from './client.js';
-import { DurableLane, type Line } from './durable.js';
+import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
 
 /** One server through node-redis. */
 export class NodeRedisConnection implements Connection {
   readonly spread = false;
   readonly #client: NodeRedisClient;
-  #lane: DurableLane | undefined;
 
   constructor(client: NodeRedisClient) {
     this.#client = client;
@@ -21,15 +19,13 @@ export class NodeRedisConnection implements Connection {
     return this.sendAll(commands);
   }
 
-  close(): void {
-    this.#lane?.close();
-  }
+  close(): void {}
 
   sendAll(commands: readonly Command[]): Promise<unknown[]> {
     return inOneWrite(this.#client, commands);
   }
 
-  sendDurably(commands: readonly Command[], patience: Millis, signal?: AbortSignal) {
+  durably(terms: DurableTerms): DurableWriter {
     const open = async (): Promise<Line> => {
       const line = this.#client.duplicate();
       // What goes wrong is told by the calls.
@@ -37,8 +33,7 @@ export class NodeRedisConnection implements Connection {
       await line.connect();
       return { sendAll: (those) => inOneWrite(line, those), close: () => line.destroy() };
     };
-    this.#lane ??= new DurableLane(open, patience);
-    return this.#lane.send(commands, signal);
+    return new DurableLane(open, terms);
   }
 
   async subscribe(channel: string, onMessage: (message: string) => void, onFault: (error: unknown) => void) {

@@ -1,4 +1,5 @@
 import type { Link, Millis, SessionId } from '@sessionkit/session-core';
+import { checkNames } from './codec.js';
 import type { RedisStore } from './store.js';
 
 /** The links of a process are one hash with a lease: its members are session ids, its values JSON. */
@@ -10,6 +11,7 @@ export async function announce(
   signal: AbortSignal,
 ): Promise<void> {
   store.check(signal);
+  checkNames({ 'the name of the process': process });
   const byId = new Map<SessionId, Link[]>();
   for (const link of links) {
     const others = byId.get(link.id);

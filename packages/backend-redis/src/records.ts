@@ -1,6 +1,7 @@
 import {
   deadFrom,
   type Ending,
+  isSessionId,
   type Millis,
   SessionError,
   type SessionId,
@@ -8,7 +9,15 @@ import {
   stopAt,
   type Touch,
 } from '@sessionkit/session-core';
-import { packEnded, packHead, type ReadMembers, unpack } from './codec.js';
+import {
+  checkNames,
+  namesHalfPairs,
+  packEnded,
+  packHead,
+  type ReadMembers,
+  unpack,
+  unstorable,
+} from './codec.js';
 import { addEntries, dropEntries, dueEntry } from './entries.js';
 import type { ScriptCommand } from './script.js';
 import { KEPT_LATE } from './scripts.js';
@@ -55,6 +64,7 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
       'a session is ended by end(), not by saving a record with `ended`',
     );
   const head = packHead(record);
+  checkTexts(record, head);
   checkSize(store, head, record.data);
   const latest = await store.latest(signal);
   // Entries go ahead of their session: who is killed between them leaves entries without it, which lists drop, and never a session that no list finds.
@@ -135,6 +145,25 @@ function command(store: RedisStore, record: SessionRecord, head: string, latest:
       record.id,
     ],
   );
+}
+
+/** What Redis, or the scripts in it, would read otherwise than it was written. */
+function checkTexts(record: SessionRecord, head: string): void {
+  const { id, service, user, client, data } = record;
+  if (record.version === 1 && !isSessionId(id))
+    throw new SessionError('INVALID_VALUE', 'the id has not the form of a session id');
+  if (service === '' || user === '' || namesHalfPairs(head)) {
+    checkNames({ service, user });
+    throw new SessionError(
+      'INVALID_VALUE',
+      'what is known of the client has half of a surrogate pair, which Redis cannot keep',
+    );
+  }
+  if (unstorable(client.ip) || unstorable(data))
+    throw new SessionError(
+      'INVALID_VALUE',
+      'the data or the address of the client has half of a surrogate pair, which Redis cannot keep',
+    );
 }
 
 function checkSize(store: RedisStore, head: string, data: string): void {

@@ -54,6 +54,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
      * Answers `yes` with the new due time or '', the service and the user before; `no`; `move`, with the same, when the indexes must be written first; `corrupt`.
      */
     save: new Script(`${IN_TIME}
+      local function moment(text) return text and string.match(text, '^%-?[%d.]+$') and tonumber(text) end
       local old = redis.call('HMGET', KEYS[1], ${head}, ${seen}, ${kill}, ${ended})
       local seen, kill, stop = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[14])
       local new = cjson.decode(ARGV[5])
@@ -63,13 +64,15 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
         if ARGV[2] ~= '1' then return {'no'} end
       else
         local good, was = pcall(cjson.decode, old[1])
-        if not good or type(was) ~= 'table' or type(was[3]) ~= 'table' or not tonumber(was[2]) then return {'corrupt'} end
+        if not good or type(was) ~= 'table' or type(was[2]) ~= 'number' or type(was[3]) ~= 'table' or type(was[4]) ~= 'string'
+          or (type(was[5]) ~= 'string' and was[5] ~= cjson.null) or type(was[12]) ~= 'number' or type(was[13]) ~= 'number' then return {'corrupt'} end
         for _, write in ipairs(was[3]) do if write == ARGV[3] then ${again('KEYS[1]', head, 'old[1]')} return {'yes', '', ARGV[11], ARGV[10]} end end
         if old[4] or was[2] + 1 ~= tonumber(ARGV[2]) then return {'no'} end
         service, user = was[4], was[5]
         if user == cjson.null then user = '' end
         if ARGV[4] ~= '1' and (service ~= ARGV[11] or user ~= ARGV[10]) then return {'move', '', service, user} end
-        local seenBefore, killBefore = tonumber(old[2]), tonumber(old[3])
+        local seenBefore, killBefore = moment(old[2]), moment(old[3])
+        if (old[2] and not seenBefore) or (old[3] and not killBefore) then return {'corrupt'} end
         if seenBefore and seenBefore > seen then seen = seenBefore end
         if killBefore and not (kill and kill < killBefore) then kill = killBefore end
         for _, at in ipairs({5, 6, 7, 15, 16, 17}) do news = news or was[at] ~= new[at] end
@@ -154,8 +157,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
           local good, was = pcall(cjson.decode, old[1])
           local due = nil
           if old[4] then
-            local fine, how = pcall(cjson.decode, old[4])
-            due = fine and type(how) == 'table' and tonumber(how[4])
+            due = tonumber(string.match(old[4], ',([%d.]+)%]$'))
           elseif good and type(was) == 'table' and tonumber(was[12]) and tonumber(was[13]) and tonumber(old[2]) then
             due = math.min(tonumber(old[2]) + was[12], was[13], tonumber(old[3]) or was[13])
           end
@@ -214,8 +216,8 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
      * batches that were seen have a negative score.
      */
     append: new Script(`${IN_TIME}
-      local old = redis.call('HMGET', KEYS[1], ${head}, ${ended})
-      if not old[1] or old[2] then return 0 end
+      local old = redis.pcall('HMGET', KEYS[1], ${head}, ${ended})
+      if old.err or not old[1] or old[2] then return 0 end
       local batch = 'batch ' .. ARGV[2]
       if redis.call('ZSCORE', KEYS[2], batch) then return 0 end
       local micros = time[1] * 1000000 + time[2]

@@ -6,7 +6,7 @@ import {
   type SessionId,
   type SessionRecord,
 } from '@sessionkit/session-core';
-import { unpack } from './codec.js';
+import { checkNames, unpack } from './codec.js';
 import { idOf } from './entries.js';
 import type { RedisStore } from './store.js';
 
@@ -20,6 +20,7 @@ const CLAIM_LAPSES: Millis = 60_000;
 export async function claim(store: RedisStore, wanted: Claim, signal: AbortSignal): Promise<SessionId[]> {
   store.check(signal);
   const { service, user, id, at, max, full } = wanted;
+  checkNames({ service, user });
   const places = store.keys.places(service, user);
   const [waiting, members] = (await store.sendAll(
     'claim',

@@ -2,6 +2,7 @@ import { type Millis, SessionError, type SessionId } from '@sessionkit/session-c
 import slotOf from 'cluster-key-slot';
 import type { Command, Connection } from './client.js';
 import type { ReadMembers } from './codec.js';
+import type { DurableWriter } from './durable.js';
 import { faultOf, lateAt } from './faults.js';
 import { Keys } from './keys.js';
 import type { CheckedOptions } from './options.js';
@@ -16,6 +17,8 @@ export class RedisStore {
   readonly connection: Connection;
   readonly #headMembers: Command;
   readonly #members: Command;
+  /** Where writes wait for the replicas. */
+  readonly #writer: DurableWriter | undefined;
   #clock: { readonly offset: Millis } | undefined;
   #closed = false;
 
@@ -27,6 +30,17 @@ export class RedisStore {
     const { head, seen, kill, ended, data } = options.names;
     this.#headMembers = [head, seen, kill, ended];
     this.#members = [...this.#headMembers, data];
+    if (options.durable)
+      this.#writer = connection.durably({
+        // The other half of the time is for the way.
+        patience: options.writeWithin / 2,
+        onAlone: () =>
+          options.log({
+            level: 'warning',
+            message:
+              'redis: durable is true, but the master has no replica: what is acknowledged now is on one server only',
+          }),
+      });
   }
 
   get closed(): boolean {
@@ -36,6 +50,7 @@ export class RedisStore {
   close(): void {
     this.#closed = true;
     this.connection.close();
+    this.#writer?.close();
   }
 
   /** @throws SessionError `BACKEND_CLOSED`, or `BACKEND_FAILED` for a caller that has stopped waiting. */
@@ -163,7 +178,10 @@ export class RedisStore {
       const answer = answers[n] as ReadMembers | (ReadMembers | string)[] | SessionError;
       for (const [m, at] of places.entries()) {
         const members = answer instanceof SessionError || places.length === 1 ? answer : answer[m];
-        found[at] = typeof members === 'string' ? noHash(members) : (members as ReadMembers | SessionError);
+        const other =
+          typeof members === 'string' ||
+          (members instanceof SessionError && members.code === 'RECORD_CORRUPT');
+        found[at] = other ? noHash(ids[at] as SessionId) : (members as ReadMembers | SessionError);
       }
     }
     throwIfNone(found);
@@ -217,8 +235,7 @@ export class RedisStore {
     const plain = commands.map((each) => ('script' in each ? each.command : each));
     const [only] = plain;
     try {
-      if (durable)
-        return [...(await this.connection.sendDurably(plain, this.options.writeWithin / 2, signal))];
+      if (durable && this.#writer !== undefined) return [...(await this.#writer.send(plain, signal))];
       if (only !== undefined && plain.length === 1) return [await this.connection.send(only)];
       return [...(await this.connection.sendAll(plain))];
     } catch (error) {
@@ -244,6 +261,9 @@ export function throwIfNone(answers: readonly unknown[]): void {
   if (isFault(first) && answers.every(isFault)) throw first;
 }
 
-function noHash(reply: string): SessionError {
-  return new SessionError('RECORD_CORRUPT', `load: a key of this prefix holds something else (${reply})`);
+function noHash(id: SessionId): SessionError {
+  return new SessionError(
+    'RECORD_CORRUPT',
+    `the session ${id} in Redis cannot be understood: its key holds something else`,
+  );
 }
