@@ -7,7 +7,7 @@ export interface AccessEntry {
   readonly actor: string | undefined;
   /** The existing user that wrong credentials named. */
   readonly claimed: string | undefined;
-  /** Such as `sessions.end`; `unknown` when no route fits. */
+  /** Such as `sessions.end`; `unknown` when no route fits, `malformed` when it is no HTTP (then with `-` for method and target). */
   readonly action: string;
   readonly method: string;
   /** Path of what was acted on. Parameters that have a wrong form are left as `{id}`. */

@@ -48,6 +48,8 @@ export interface AdminApiOptions {
 export interface AdminApi {
   /** Answers a request. Never rejects. */
   fetch(request: Request, peer?: Peer): Promise<Response>;
+  /** Told by a server of a request that was so malformed that it could not be handed to {@link fetch}, for the access log. */
+  refused?(status: number, peer: Peer): void;
 }
 
 const UNLOGGED = new Set(['/healthz', '/readyz']);
@@ -120,6 +122,23 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
         });
       }
       return withCommonHeaders(response, now);
+    },
+
+    refused(status, { remoteAddress }) {
+      options.access?.({
+        at: environment.now(),
+        actor: undefined,
+        claimed: undefined,
+        action: 'malformed',
+        method: '-',
+        target: '-',
+        query: undefined,
+        body: undefined,
+        status,
+        outcome: outcomeOf(status),
+        duration: 0,
+        address: remoteAddress,
+      });
     },
   };
 }

@@ -1,18 +1,21 @@
-import { createRoute, OpenAPIHono } from '@hono/zod-openapi';
+import { OpenAPIHono } from '@hono/zod-openapi';
 import { type Environment, SessionError, type SessionManager } from '@sessionkit/session-core';
 import { filledPath } from './access.js';
 import type { Access, Authenticator, Login, Operator } from './auth.js';
 import { linkBase, pathBelow, withoutVersion } from './base-path.js';
 import { Links } from './documents.js';
-import { AdminError, notFound, toAdminError } from './errors.js';
+import { AdminError, toAdminError } from './errors.js';
 import { checkHost, checkSite, hostName, hostOf, isLoopback } from './guard.js';
+import { URL_MAX, uriTooLong } from './malformed.js';
+import { Methods } from './methods.js';
+import { createDescriber, type Described, openApiRoute } from './openapi.js';
 import type { Peer } from './peer.js';
 import { preconditionsOf } from './preconditions.js';
 import type { ReverseDns } from './rdns.js';
 import { isPretty, queryOf, readJson } from './request.js';
 import { answerResponse, errorResponse } from './respond.js';
 import type { CheckedInput, Route } from './route.js';
-import { errorsDocument, statusDocument } from './schemas.js';
+import { statusDocument } from './schemas.js';
 import type { System } from './system.js';
 
 /** What a request gathers on its way through the app. */
@@ -58,11 +61,14 @@ export function createApp(options: AppOptions): App {
     const shown = known ?? new AdminError(500, 'Internal error. The log of the process says more.');
     return errorResponse(shown, isPretty(queryOf(c.req.url)));
   });
-  app.notFound(() => {
-    throw notFound();
+  app.use(async (c, next) => {
+    const { pathname, search } = new URL(c.req.url);
+    if (pathname.length + search.length > URL_MAX) throw uriTooLong();
+    await next();
   });
 
-  addHealth(app, options);
+  const describe = createDescriber(app.openAPIRegistry);
+  addHealth(app, options, describe);
 
   // Hono runs handlers in the order in which they are added: what stands above needs no credentials, what stands below has passed this.
   const hosts = new Set(options.hosts.map(hostName));
@@ -74,14 +80,25 @@ export function createApp(options: AppOptions): App {
     await next();
   });
 
-  for (const route of options.routes) {
-    app.openAPIRegistry.registerPath(describe(route));
-    addRoute(app, route, route.path, options);
+  const methods = new Methods();
+  for (const route of [
+    ...options.routes,
+    openApiRoute((config) => app.getOpenAPI31Document(config), options.basePath),
+  ]) {
+    describe(route);
     // The version may be left out, where the draft form has no route of its own.
     const bare = withoutVersion(route.path);
     const own = options.routes.some(({ method, path }) => method === route.method && path === bare);
-    if (!own) addRoute(app, route, bare, options);
+    for (const path of own || bare === route.path ? [route.path] : [route.path, bare]) {
+      addRoute(app, route, path, options);
+      methods.add(route.method, path);
+    }
   }
+  app.notFound((c) => {
+    const answer = methods.answer(c.req.method, c.req.path);
+    c.env.action = 'options';
+    return answer;
+  });
   return app;
 }
 
@@ -131,67 +148,23 @@ function isSecure(url: string, { encrypted, remoteAddress }: Peer): boolean {
   return remoteAddress !== undefined && isLoopback(remoteAddress);
 }
 
-function addHealth(app: App, options: AppOptions): void {
+function addHealth(app: App, options: AppOptions, describe: (route: Described) => void): void {
   const ok = () => answerResponse({ status: 200, document: { status: 'ok' } }, false, () => false);
-  const health = { role: 'none', params: undefined, query: undefined, body: undefined } as const;
-  const answers = { 200: statusDocument };
+  const health = {
+    method: 'get',
+    role: 'none',
+    params: undefined,
+    query: undefined,
+    body: undefined,
+    answers: { 200: statusDocument },
+  } as const;
 
-  app.openAPIRegistry.registerPath(
-    describe({
-      ...health,
-      method: 'get',
-      path: '/healthz',
-      action: 'healthz',
-      summary: 'The process lives',
-      answers,
-    }),
-  );
+  describe({ ...health, path: '/healthz', action: 'healthz', summary: 'The process lives' });
   app.get('/healthz', ok);
 
-  app.openAPIRegistry.registerPath(
-    describe({
-      ...health,
-      method: 'get',
-      path: '/readyz',
-      action: 'readyz',
-      summary: 'It can serve sessions',
-      answers,
-    }),
-  );
+  describe({ ...health, path: '/readyz', action: 'readyz', summary: 'It can serve sessions' });
   app.get('/readyz', async () => {
     const reasons = await options.readiness();
     return reasons.length === 0 ? ok() : errorResponse(new AdminError(503, reasons), false);
-  });
-}
-
-type Described = Omit<Route, 'run' | 'role' | 'params' | 'query' | 'body'> & {
-  readonly role: Route['role'] | 'none';
-  readonly params: Route['params'] | undefined;
-  readonly query: Route['query'] | undefined;
-  readonly body: Route['body'];
-};
-
-/** A route as OpenAPI sees it. */
-function describe(route: Described) {
-  const json = (schema: NonNullable<Route['body']>) => ({ 'application/json': { schema } });
-  const answers = Object.entries(route.answers).map(([status, schema]) => [
-    status,
-    { description: schema === undefined ? 'Done' : 'The document', ...(schema && { content: json(schema) }) },
-  ]);
-  return createRoute({
-    method: route.method,
-    path: route.path,
-    operationId: route.action,
-    summary: route.summary,
-    ...(route.role === 'none' ? {} : { security: [{ basic: [] }, { bearer: [] }] }),
-    request: {
-      ...(route.params && { params: route.params }),
-      ...(route.query && { query: route.query }),
-      ...(route.body && { body: { required: true, content: json(route.body) } }),
-    },
-    responses: {
-      ...Object.fromEntries(answers),
-      default: { description: 'Refused or failed', content: json(errorsDocument) },
-    },
   });
 }

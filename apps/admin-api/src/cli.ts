@@ -86,6 +86,8 @@ async function run(file: string, surroundings: Surroundings): Promise<number> {
       manager: composition.manager,
       users,
       hosts: admin.hosts,
+      basicSeesActivity: admin.basicSeesActivity,
+      showData: admin.showData,
       access: ({ at, ...entry }) =>
         surroundings.out(JSON.stringify({ time: new Date(at).toISOString(), ...entry })),
     });

@@ -1,12 +1,16 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer as createHttp, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createHttps } from 'node:https';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
-import { SessionError } from '@sessionkit/session-core';
+import { type Environment, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
 import type { AdminApi } from './api.js';
-import { AdminError, errorDocument } from './errors.js';
+import { AdminError } from './errors.js';
 import { isLoopback } from './guard.js';
+import { refusalOf, writeRefusal } from './malformed.js';
 import { errorResponse, withCommonHeaders } from './respond.js';
+import { readTls, type TlsFiles } from './tls.js';
 
 export interface ServeOptions {
   readonly api: AdminApi;
@@ -14,8 +18,14 @@ export interface ServeOptions {
   readonly address?: string | undefined;
   /** Default 8989; 0 takes a free one. */
   readonly port?: number | undefined;
+  /** Speak HTTPS. Default: HTTP. */
+  readonly tls?: TlsFiles | undefined;
   /** Listen beyond loopback although passwords and sessions then travel in the clear. Default false. */
   readonly insecure?: boolean | undefined;
+  /** Connections at a time; one more is closed at once. Default 500. */
+  readonly maxConnections?: number | undefined;
+  /** Clock and process log. */
+  readonly environment?: Environment | undefined;
 }
 
 export interface AdminServer {
@@ -31,34 +41,55 @@ export interface AdminServer {
   close(drainTimeout?: number): Promise<boolean>;
 }
 
-const REQUEST_TIMEOUT = 30_000;
 const IDLE_CHECK = 50;
+const MAX_CONNECTIONS = 500;
+/** Neither side has sent anything: a reader that has stopped reading holds a connection and a walk through the store. */
+const SILENCE: Millis = 120_000;
+const HANDSHAKE: Millis = 10_000;
+const DROP_NOTE: Millis = 60_000;
+
+/** Sizes in bytes, times in ms. */
+const LIMITS: ServerOptions = {
+  // The request line counts as well.
+  maxHeaderSize: 16_384,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  // How often the two are looked at.
+  connectionsCheckingInterval: 1_000,
+  // Longer than load balancers keep theirs, so that it is never us who close one that they are about to use.
+  keepAliveTimeout: 65_000,
+  // A request without Host is refused by the API, with a body like every other error.
+  requireHostHeader: false,
+};
+
 /**
- * Listens for the admin API over HTTP.
- * @throws SessionError `CONFIG_INVALID`: the address is beyond loopback and `insecure` was not said, or it cannot be listened on.
+ * Listens for the admin API over HTTP or HTTPS.
+ * @throws SessionError `CONFIG_INVALID`: the address is beyond loopback, and there is neither TLS nor `insecure`; a file of TLS is wrong; it cannot be listened on.
  */
 export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
-  const { api, address = '127.0.0.1', port = 8989 } = options;
-  if (!isLoopback(address) && options.insecure !== true) {
+  const { api, address = '127.0.0.1', port = 8989, environment = processEnvironment } = options;
+  if (!isLoopback(address) && options.tls === undefined && options.insecure !== true) {
     throw new SessionError(
       'CONFIG_INVALID',
-      `admin.listen: ${address} is beyond loopback, where passwords would travel in the clear. Listen on 127.0.0.1 behind a proxy with TLS, or say admin.insecure: true.`,
+      `admin.listen: ${address} is beyond loopback, where passwords would travel in the clear. Say admin.tls: { cert, key }, or listen on 127.0.0.1 behind a proxy with TLS, or say admin.insecure: true.`,
     );
   }
-  const listener = getRequestListener(
-    (request, { incoming, outgoing }) => {
-      const { remoteAddress, localAddress } = incoming.socket;
-      const hosts = localAddress === undefined ? [address] : [address, localAddress];
-      return api.fetch(request, { remoteAddress, hosts, cut: () => outgoing.destroy() });
-    },
-    {
-      overrideGlobalObjects: false,
-      errorHandler: () => withCommonHeaders(errorResponse(malformed(), true), Date.now()),
-    },
+  const tls = options.tls && (await readTls(options.tls, environment));
+  const listener = createListener(api, address);
+  const server: Server =
+    tls === undefined
+      ? createHttp(LIMITS, listener)
+      : createHttps({ ...LIMITS, ...tls, handshakeTimeout: HANDSHAKE }, listener);
+  server.maxConnections = options.maxConnections ?? MAX_CONNECTIONS;
+  // Their size is bounded; of more than 2,000 node would drop some.
+  server.maxHeadersCount = 0;
+  server.timeout = SILENCE;
+  server.on('checkExpectation', listener);
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuse(api, error, socket));
+  server.on('connect', (_request, socket: Duplex) =>
+    refuse(api, new AdminError(405, 'This is no proxy.', { Allow: 'GET, HEAD' }), socket),
   );
-  // A request without Host is refused by the listener, with a body like every other error.
-  const server = createServer({ requestTimeout: REQUEST_TIMEOUT, requireHostHeader: false }, listener);
-  server.on('clientError', refuse);
+  noteDropped(server, environment);
   await listen(server, address, port);
 
   const bound = server.address() as AddressInfo;
@@ -66,9 +97,51 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
   return {
     address: bound.address,
     port: bound.port,
-    url: `http://${host}:${bound.port}`,
+    url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound.port}`,
     close: (drainTimeout = 10_000) => close(server, drainTimeout),
   };
+}
+
+function createListener(api: AdminApi, address: string): RequestListener {
+  return getRequestListener(
+    (request, { incoming, outgoing }) => {
+      const { remoteAddress, localAddress } = incoming.socket;
+      const hosts = localAddress === undefined ? [address] : [address, localAddress];
+      const encrypted = 'encrypted' in incoming.socket && (incoming.socket as TLSSocket).encrypted === true;
+      return api.fetch(request, { remoteAddress, encrypted, hosts, cut: () => outgoing.destroy() });
+    },
+    {
+      overrideGlobalObjects: false,
+      errorHandler: () => {
+        api.refused?.(400, {});
+        return withCommonHeaders(errorResponse(refusalOf({}), true), Date.now());
+      },
+    },
+  );
+}
+
+/** Answers what the HTTP parser refuses, and has it logged. */
+function refuse(api: AdminApi, error: NodeJS.ErrnoException | AdminError, socket: Duplex): void {
+  const { remoteAddress } = socket as Partial<Socket>;
+  const shown = error instanceof AdminError ? error : refusalOf(error);
+  const answerable = socket.writable && (error as NodeJS.ErrnoException).code !== 'ECONNRESET';
+  if (answerable) {
+    api.refused?.(shown.status, { remoteAddress });
+    writeRefusal(shown, socket);
+  } else socket.destroy();
+}
+
+function noteDropped(server: Server, environment: Environment): void {
+  let noted: Millis | undefined;
+  server.on('drop', () => {
+    const now = environment.now();
+    if (noted !== undefined && now - noted < DROP_NOTE) return;
+    noted = now;
+    environment.log({
+      level: 'warning',
+      message: `the admin API has ${server.maxConnections} connections and closes further ones`,
+    });
+  });
 }
 
 function listen(server: Server, address: string, port: number): Promise<void> {
@@ -97,22 +170,4 @@ function close(server: Server, drainTimeout: number): Promise<boolean> {
       resolve(finished);
     });
   });
-}
-
-const malformed = () => new AdminError(400, 'The request is malformed.');
-
-/** Answers what the HTTP parser refuses. */
-function refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const [status, shown] =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? ['431 Request Header Fields Too Large', new AdminError(431, 'The header fields are too large.')]
-      : ['400 Bad Request', malformed()];
-  const body = JSON.stringify(errorDocument(shown));
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
 }

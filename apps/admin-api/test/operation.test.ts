@@ -1,10 +1,5 @@
-import { createSessionManager, type StoreHealth } from '@sessionkit/session-core';
+import type { StoreHealth } from '@sessionkit/session-core';
 import { describe, expect, test } from 'vitest';
-import { createApp } from '../src/app.js';
-import { createAccess, createAuthenticator } from '../src/auth.js';
-import { createReverseDns } from '../src/rdns.js';
-import { ROUTES } from '../src/routes.js';
-import { completeSystem } from '../src/system.js';
 import { ADMIN, BASIC, errorsOf, fixture, patch } from './fixture.js';
 
 const STORE: StoreHealth = { type: 'redis', services: ['web'], ok: true, reason: undefined, clockOffset: 0 };
@@ -191,40 +186,5 @@ describe('the access log', () => {
     ]) {
       expect(text).not.toContain(secret);
     }
-  });
-});
-
-describe('the table of routes', () => {
-  test('is enough to generate an OpenAPI document from, with every route in it', async () => {
-    const { users, environment } = await fixture();
-    const access = createAccess(users, environment);
-    const manager = createSessionManager({ environment });
-    const app = createApp({
-      routes: ROUTES,
-      manager,
-      system: completeSystem(manager, () => environment.now()),
-      rdns: createReverseDns({ environment }),
-      environment,
-      authenticator: createAuthenticator(access, environment),
-      access,
-      readiness: async () => [],
-      hosts: [],
-      basePath: '',
-      basicSeesActivity: false,
-      showData: false,
-    });
-    const document = app.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 'admin', version: '1' } });
-    const described = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
-      Object.keys(item).map((method) => `${method} ${path}`),
-    );
-    const expected = ROUTES.map((route) => `${route.method} ${route.path}`);
-    expect(described.sort()).toEqual([...expected, 'get /healthz', 'get /readyz'].sort());
-    expect(document.paths?.['/v1/sessions/{id}']?.delete?.parameters).toMatchObject([
-      { in: 'path', name: 'id', required: true },
-      { in: 'query', name: 'ttl', required: false, schema: { type: 'integer', minimum: 0 } },
-    ]);
-    expect(Object.keys(document.components?.schemas ?? {})).toEqual(
-      expect.arrayContaining(['Errors', 'Service', 'Session', 'User']),
-    );
   });
 });

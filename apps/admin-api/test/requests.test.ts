@@ -32,8 +32,8 @@ describe('paths', () => {
     ['PUT', `/v1/sessions/${ID}`],
     ['POST', '/'],
     ['DELETE', '/v1/services/web'],
-    ['OPTIONS', '/v1/sessions'],
-    ['PURGE', '/v1/sessions'],
+    ['OPTIONS', '/v1/nowhere'],
+    ['PURGE', '/v1/nowhere'],
   ])('%s %s is a 404 with errors', async (method, path) => {
     const { ask } = await fixture();
     const response = await ask(method, path);
@@ -41,6 +41,51 @@ describe('paths', () => {
     expect(response.headers.get('content-type')).toBe('application/json');
     errorsDocument.parse(await response.json());
   });
+
+  test.each([
+    ['/v1/sessions', 'DELETE, GET, HEAD, OPTIONS', null],
+    [`/v1/sessions/${ID}`, 'DELETE, GET, HEAD, OPTIONS, PATCH', 'application/json'],
+    ['/v1/users/inet/', 'GET, HEAD, OPTIONS, POST', null],
+    ['/v1/services/a%2Fb', 'GET, HEAD, OPTIONS, PATCH', 'application/json'],
+  ])('tell their methods: OPTIONS %s', async (path, methods, patches) => {
+    const { ask, access } = await fixture();
+    const response = await ask('OPTIONS', path, { as: BASIC });
+    expect([response.status, await response.text()]).toEqual([200, '']);
+    expect(response.headers.get('allow')).toBe(methods);
+    expect(response.headers.get('accept')).toBe(methods);
+    expect(response.headers.get('accept-patch')).toBe(patches);
+    expect(access.at(-1)).toMatchObject({ actor: BASIC.name, action: 'options', status: 200 });
+    expect((await ask('OPTIONS', path, { as: null })).status).toBe(401);
+  });
+
+  test('with a method that nothing here has are a 405 that tells the methods', async () => {
+    const { ask } = await fixture();
+    for (const method of ['PURGE', 'PROPFIND', 'GETS']) {
+      const response = await ask(method, '/v1/sessions');
+      expect([response.status, response.headers.get('allow')]).toEqual([405, 'DELETE, GET, HEAD, OPTIONS']);
+      expect(await errorsOf(response)).toEqual(['Nothing here has this method.']);
+    }
+  });
+
+  test.each([
+    ['a path', `/v1/services/${'x'.repeat(8_193 - '/v1/services/'.length)}`],
+    ['a query', `/v1/sessions?${'x'.repeat(8_193 - '/v1/sessions?'.length)}`],
+  ])(
+    'longer than 8,192 characters with %s are a 414, before anything else is looked at',
+    async (_name, path) => {
+      const { ask, access } = await fixture();
+      for (const as of [ADMIN, null]) {
+        const response = await ask('GET', path, { as });
+        expect(response.status).toBe(414);
+        expect(await errorsOf(response)).toEqual(['The path and query are longer than 8192 characters.']);
+      }
+      expect(access.map(({ status, target }) => [status, target.length < 40])).toEqual([
+        [414, true],
+        [414, true],
+      ]);
+      expect((await ask('GET', path.slice(0, -1))).status).toBe(path.includes('?') ? 200 : 404);
+    },
+  );
 
   test('with an escaped character name the same thing', async () => {
     const { ask, start } = await fixture();

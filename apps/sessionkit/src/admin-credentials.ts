@@ -1,11 +1,11 @@
-import type { Users } from '@sessionkit/admin-api';
+import { isAdminToken, type Users } from '@sessionkit/admin-api';
 import type { Environment, Millis } from '@sessionkit/session-core';
 
 const FRESH: Millis = 1_000;
 
 /**
- * Tells which `Authorization` values are meant for the admin API: Basic credentials of a user that it has. Whether the password is right does not
- * count, since a wrong one is mostly a slip away from the right one.
+ * Tells which `Authorization` values are meant for the admin API: its tokens, and Basic credentials of a user that it has. Whether the password is right
+ * does not count, since a wrong one is mostly a slip away from the right one.
  */
 export class AdminCredentials {
   readonly #users: Users;
@@ -19,6 +19,7 @@ export class AdminCredentials {
   }
 
   include(authorization: string): boolean {
+    if (isAdminToken(authorization)) return true;
     const basic = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(authorization)?.[1];
     if (basic === undefined) return false;
     const now = this.#environment.now();

@@ -107,15 +107,19 @@ export class App {
       },
       users,
       hosts: config.hosts,
+      basicSeesActivity: config.basicSeesActivity,
+      showData: config.showData,
       environment: logs.environment,
       health: async () => (this.#draining ? [DRAINING] : []),
       access: ({ at: _, ...entry }) => logs.access({ listener: 'admin', ...entry }),
     });
     this.#admin = await serveAdmin({
-      api: { fetch: (request, peer) => this.#notReady(request) ?? api.fetch(request, peer) },
+      api: { ...api, fetch: (request, peer) => this.#notReady(request) ?? api.fetch(request, peer) },
       address: config.address,
       port: config.port,
+      tls: config.tls,
       insecure: config.insecure,
+      environment: logs.environment,
     });
     await makeFirstUser(users, config.usersFile, logs);
   }
