@@ -1,11 +1,20 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { FULL_SIZE, raceSuite, raceWorkerHere, SHORT_SIZE } from '@sessionkit/testkit';
+import type { Backend, SessionId, SessionRecord } from '@sessionkit/session-core';
+import {
+  altered,
+  FULL_SIZE,
+  type RacePair,
+  raceSuite,
+  raceUpserting,
+  raceWorkerHere,
+  SHORT_SIZE,
+} from '@sessionkit/testkit';
 import { afterAll, describe, it } from 'vitest';
 import { memory } from '../src/index.js';
 
 const LONG = process.env.SESSIONKIT_LONG === '1';
-const size = LONG ? FULL_SIZE : SHORT_SIZE;
+const WITHIN = LONG ? 120_000 : 30_000;
 
 function print(line: string): void {
   const folder = process.env.SESSIONKIT_REPORT_DIR;
@@ -13,11 +22,46 @@ function print(line: string): void {
   else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
 }
 
-const store = memory({ log: () => {} });
-const pair = { a: raceWorkerHere(store), b: raceWorkerHere(store.share()) };
-afterAll(() => Promise.all([pair.a.close(), pair.b.close()]));
+const pairs: RacePair[] = [];
+afterAll(() => Promise.all(pairs.flatMap(({ a, b }) => [a.close(), b.close()])));
+
+function pairOn(a: Backend, b: Backend): () => Promise<RacePair> {
+  const pair = { a: raceWorkerHere(a), b: raceWorkerHere(b) };
+  pairs.push(pair);
+  return async () => pair;
+}
+
+/** A save that stores whatever it is given. */
+function upserting(sound: Backend, stored: Map<SessionId, SessionRecord>): Backend {
+  return altered(sound, {
+    async save(record, signal) {
+      stored.set(record.id, record);
+      await sound.save(record, signal);
+      return true;
+    },
+    async load(ids, signal) {
+      const found = await sound.load(ids, signal);
+      return ids.map((id, at) => stored.get(id) ?? found[at]);
+    },
+    async end(ids, how, signal) {
+      for (const id of ids) stored.delete(id);
+      return sound.end(ids, how, signal);
+    },
+  });
+}
 
 describe('two managers in one process race on the memory backend', () => {
-  const races = raceSuite({ store: 'memory, one process', pair: async () => pair, size, print });
-  for (const { name, run } of races) it(name, run, LONG ? 120_000 : 30_000);
+  const options = { store: 'memory, one process', size: LONG ? FULL_SIZE : SHORT_SIZE, print };
+  const store = memory({ log: () => {} });
+  const pair = pairOn(store, store.share());
+  for (const { name, run } of raceSuite({ ...options, pair })) it(name, run, WITHIN);
+
+  const other = memory({ log: () => {} });
+  const stored = new Map<SessionId, SessionRecord>();
+  const mutants = pairOn(upserting(other, stored), upserting(other.share(), stored));
+  it(
+    'over the same backend with a save that upserts changes are lost and ended sessions live again',
+    () => raceUpserting({ ...options, pair: mutants }),
+    WITHIN,
+  );
 });

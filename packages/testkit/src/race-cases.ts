@@ -137,14 +137,14 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
   const service = { name, deadline: PATIENT, idleTimeout: IDLE };
   // The one with the old cookie is ahead by as much as it takes to renew it.
   await Promise.all([a.serve(service), b.serve({ ...service, ahead: ROLLED })]);
-  const cookieOf = ({ fields }: Told) => fields.find(([field]) => field === 'set-cookie')?.[1];
+  const cookieOf = (told: Told | undefined) => told?.fields.find(([field]) => field === 'set-cookie')?.[1];
   for (let round = 0; round < rounds; round++) {
     const [{ id, token } = { id: '', token: '' }] = await opened(a, name, 1);
     const poll = { token };
     superseded.push(poll);
     if (round === 0) {
       const [before] = await b.visit(name, [poll]);
-      assert.equal(before && cookieOf(before), token, 'a poll before the login has its cookie renewed');
+      assert(cookieOf(before) === token, 'a poll before the login has its cookie renewed');
     }
     const [{ token: other } = { token: '' }] = await opened(a, name, 1);
 
@@ -169,8 +169,8 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
     const [polled, control, changed] = await polling;
     for (const told of [...saves, changed])
       assert.equal(told?.fault, 'CONFLICT', `a change under the old login: ${shown(told)}`);
-    assert.equal(polled && cookieOf(polled), undefined, 'a poll that began before the login has no cookie');
-    assert.equal(control && cookieOf(control), other, 'that of another session has');
+    assert(cookieOf(polled) === undefined, 'a poll that began before the login has no cookie');
+    assert(cookieOf(control) === other, 'that of another session has');
     for (const worker of [a, b]) {
       const [after, tried] = await worker.visit(name, [poll, { token, ...add('b', 'after') }]);
       assert(after !== undefined && tried !== undefined);
@@ -190,7 +190,7 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
 
   function shut(told: Told, when: string): void {
     assert.equal(told.id, undefined, `the old secret opens nothing ${when}: ${shown(told)}`);
-    assert.equal(cookieOf(told), undefined, `the old secret gets no cookie ${when}`);
+    assert(cookieOf(told) === undefined, `the old secret gets no cookie ${when}`);
   }
 }
 

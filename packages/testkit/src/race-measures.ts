@@ -46,7 +46,7 @@ export interface VisitsReport {
 const VISITS_A_SESSION = 500;
 const LEAST_SESSIONS = 4;
 const TOGETHER_A_SESSION = 3;
-const SLOWNESS: Slowness = { oneIn: 4, least: 2, most: 8 };
+const SLOWNESS: Slowness = { oneIn: 3, least: 2, most: 8 };
 const ENDED_AT_ONCE = 100;
 /** Longer than any hold. */
 const PATIENT = 30_000;
@@ -84,7 +84,7 @@ export function marksOf(told: Told | undefined): string[] {
   return Object.values(told?.data ?? {}).flatMap((value) => (Array.isArray(value) ? value.map(String) : []));
 }
 
-/** Visits of two processes change the same sessions at the same time; one save in four is held between its load and its save. */
+/** Visits of two processes change the same sessions at the same time; one save in three is held between its load and its save. */
 export async function raceVisits({ a, b }: RacePair, visits: number): Promise<VisitsReport> {
   const name = fresh('visits');
   await Promise.all([a.serve({ name }), b.serve({ name })]);
