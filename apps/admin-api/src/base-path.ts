@@ -3,6 +3,7 @@ import { routingPath } from './request.js';
 
 const FORM = /^(?:\/[\w.~-]+)+$/;
 const VERSION = '/v1';
+const HEALTH = ['/healthz', '/readyz'];
 
 /**
  * The path under which the API is mounted, such as `/ops/sessions`; `''` at the root.
@@ -16,7 +17,11 @@ export function checkBasePath(text: string, routes: readonly string[]): string {
   if (!FORM.test(base))
     throw invalid(`must be a path such as "/ops/sessions", of letters, digits and . _ ~ -, not "${text}"`);
   const first = firstSegment(base);
-  if (routes.some((route) => [route, withoutVersion(route)].some((path) => firstSegment(path) === first)))
+  if (
+    [...routes, ...HEALTH].some((route) =>
+      [route, withoutVersion(route)].some((path) => firstSegment(path) === first),
+    )
+  )
     throw invalid(`"${text}" begins like a path of the API itself; mount it under another one`);
   return base;
 }
