@@ -95,7 +95,7 @@ const module: ResourceModule<Config> = {
     await firstAttempt(client);
     if (client.status === 'ready') return client;
     if (isReplyFault(fault) && /^(WRONGPASS|NOAUTH|NOPERM|ERR AUTH)/.test(fault.message)) {
-      disconnect(client);
+      client.disconnect();
       throw new SessionError('BACKEND_FAILED', 'Redis refuses the user or password of this resource', {
         cause: bare(fault),
       });
@@ -108,16 +108,9 @@ const module: ResourceModule<Config> = {
     return client;
   },
   async close(resource) {
-    if (resource instanceof Redis || resource instanceof Cluster) disconnect(resource);
+    if (resource instanceof Redis || resource instanceof Cluster) resource.disconnect();
   },
 };
-
-const closed = new WeakSet<object>();
-
-function disconnect(client: Redis | Cluster): void {
-  closed.add(client);
-  client.disconnect();
-}
 
 /** Until the client is ready, or has failed once; it goes on by itself. */
 function firstAttempt(client: Redis | Cluster): Promise<void> {
@@ -153,7 +146,7 @@ function serverOf(section: Config): Redis {
   };
   if (sentinels === undefined) return new Redis(url, options);
   const { master, sentinel_username, sentinel_password, connect_timeout, tls = false } = section;
-  const client = new Redis({
+  return new Redis({
     ...options,
     sentinels: sentinels.map(addressOf),
     name: master as string,
@@ -163,17 +156,8 @@ function serverOf(section: Config): Redis {
     ...(tls ? { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true } : {}),
     sentinelCommandTimeout: connect_timeout * 1_000,
     sentinelRetryStrategy: retryDelay,
-    sentinelReconnectStrategy: retryDelay,
-    // A master that was replaced while it was out of reach of its sentinels only still answers here.
-    failoverDetector: true,
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
   });
-  // ioredis gives up when it is told of a fail-over while it is looking for the master.
-  client.on('end', () => {
-    const again = () => closed.has(client) || client.connect().catch(() => {});
-    setTimeout(again, retryDelay(1)).unref();
-  });
-  return client;
 }
 
 function clusterOf(section: Config, nodes: readonly string[]): Cluster {

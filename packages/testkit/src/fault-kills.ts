@@ -18,8 +18,7 @@ class Load {
   readonly #customers: readonly Customer[];
   readonly #workers: Promise<void>[];
   #stopped = false;
-  /** When the last save was acknowledged, by the steady clock. */
-  acknowledgedAt: Millis = 0;
+  readonly #last = new Map<Customer, Millis>();
 
   constructor(application: Application, customers: readonly Customer[]) {
     this.#application = application;
@@ -31,6 +30,11 @@ class Load {
     return this.#customers.reduce((sum, { acknowledged }) => sum + acknowledged, 0);
   }
 
+  /** Since when, by the steady clock, every one of them has had a save acknowledged: a server that was replaced held the sessions of some only. */
+  get acknowledgedAt(): Millis {
+    return Math.min(...this.#customers.map((customer) => this.#last.get(customer) ?? 0));
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await Promise.all(this.#workers);
@@ -39,7 +43,7 @@ class Load {
   async #work(customer: Customer): Promise<void> {
     while (!this.#stopped) {
       const { status } = await this.#application.add(customer);
-      if (status === 200) this.acknowledgedAt = performance.now();
+      if (status === 200) this.#last.set(customer, performance.now());
       else await pause(5);
     }
   }
