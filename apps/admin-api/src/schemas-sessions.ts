@@ -137,20 +137,13 @@ const sessionResource = z
   .openapi('Session');
 export type SessionResource = z.infer<typeof sessionResource>;
 
-/** As `fields[sessions]` cuts it. */
-const partialResource = sessionResource.extend({
-  attributes: z.record(z.string(), z.unknown()).optional(),
-  relationships: z.record(z.string(), z.unknown()).optional(),
-});
-const resource = z.union([sessionResource, partialResource]);
-
 export const sessionDocument = z.strictObject({
-  data: resource,
+  data: sessionResource,
   links: selfLink,
   meta: z.strictObject({ unknown }),
 });
 export const sessionsDocument = z.strictObject({
-  data: z.array(resource),
+  data: z.array(sessionResource),
   links: selfLink.extend({
     first: link.optional(),
     last: link.optional(),

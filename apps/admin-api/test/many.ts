@@ -2,6 +2,8 @@ import type { ManagerQuery, SessionId } from '@sessionkit/session-core';
 import { sessionsDocument } from '../src/schemas-sessions.js';
 import { type Fixture, fixture } from './fixture.js';
 
+type Sessions = ReturnType<typeof sessionsDocument.parse>;
+
 export const BASE = 'http://localhost:8989/v1/sessions/';
 
 /** Sessions of users u0, u1, u2, u0, …, in the order of their ids, and what the manager is asked for. */
@@ -18,7 +20,9 @@ export async function many(count: number) {
   const get = async (query: string) => {
     asked.length = 0;
     const response = await f.ask('GET', `/v1/sessions?${query}`);
-    const document = sessionsDocument.parse(await response.json());
+    const answer: unknown = await response.json();
+    // With fields the rows are not whole.
+    const document = query.includes('fields[') ? (answer as Sessions) : sessionsDocument.parse(answer);
     return { ...document, ids: document.data.map(({ id }) => id), total: document.meta.total };
   };
   return { ...f, all: ids, asked, get };
