@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi';
 import { AdminError } from './errors.js';
 import { answerCollection, answerResource, listSource, type Resource } from './query/collection.js';
+import { collectionQuery, resourceQuery } from './query/parameters.js';
 import { sorted } from './render.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import {
+  collectionOf,
   documentOf,
   forceQuery,
   nameParams,
@@ -41,8 +43,8 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       summary: `All ${type} of this process`,
       role: 'basic',
       params: z.object({}),
-      query: noQuery,
-      answers: { 200: documentOf(z.array(schema)) },
+      query: collectionQuery(type),
+      answers: { 200: collectionOf(schema) },
       async handle(_input, call) {
         return answerResources(call.links.to(type), definition.resources(call), call);
       },
@@ -54,7 +56,7 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       summary: `One ${word}`,
       role: 'basic',
       params: nameParams,
-      query: noQuery,
+      query: resourceQuery(type),
       answers: { 200: documentOf(schema) },
       async handle({ params }, call) {
         const resource = find(params.name, call);

@@ -9,11 +9,12 @@ import {
   threadResource,
 } from './maxscale.js';
 import { answerResource, type Resource } from './query/collection.js';
+import { collectionQuery, resourceQuery } from './query/parameters.js';
 import { answerResources } from './resource-routes.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import * as s from './schemas-maxscale.js';
-import { documentOf, nameParams, processSettingsBody } from './schemas-resources.js';
+import { collectionOf, documentOf, nameParams, processSettingsBody } from './schemas-resources.js';
 
 const LINES = 50;
 const MOST_LINES = 1_000;
@@ -22,7 +23,14 @@ const noParams = z.object({});
 type Linked = Resource & { readonly links: { readonly self: string } };
 
 /** A route that answers one document about the process. */
-function single(path: string, action: string, summary: string, schema: z.ZodType, make: Making<Linked>) {
+function single(
+  path: string,
+  type: string,
+  action: string,
+  summary: string,
+  schema: z.ZodType,
+  make: Making<Linked>,
+) {
   return route({
     method: 'get',
     path: `/v1/maxscale${path}`,
@@ -30,7 +38,7 @@ function single(path: string, action: string, summary: string, schema: z.ZodType
     summary,
     role: 'basic',
     params: noParams,
-    query: noQuery,
+    query: resourceQuery(type),
     answers: { 200: documentOf(schema) },
     async handle(_input, call) {
       const resource = await make(call);
@@ -55,8 +63,8 @@ function several(
       summary: `All ${name} of the process`,
       role: 'basic',
       params: noParams,
-      query: noQuery,
-      answers: { 200: documentOf(z.array(schema)) },
+      query: collectionQuery(name),
+      answers: { 200: collectionOf(schema) },
       async handle(_input, call) {
         return answerResources(call.links.to('maxscale', name), await make(call), call);
       },
@@ -68,7 +76,7 @@ function several(
       summary: `One ${word}`,
       role: 'basic',
       params: nameParams,
-      query: noQuery,
+      query: resourceQuery(name),
       answers: { 200: documentOf(schema) },
       async handle({ params }, call) {
         const resource = (await make(call)).find(({ id }) => id === params.name);
@@ -82,7 +90,7 @@ function several(
 type Making<T> = (call: Call) => T | Promise<T>;
 
 export const MAXSCALE_ROUTES: readonly Route[] = [
-  single('', 'maxscale.get', 'The process: version, times, parameters', s.maxscale, (call) =>
+  single('', 'maxscale', 'maxscale.get', 'The process: version, times, parameters', s.maxscale, (call) =>
     maxscaleResource(call, call.environment.now()),
   ),
   route({
@@ -109,7 +117,7 @@ export const MAXSCALE_ROUTES: readonly Route[] = [
   ...several('modules', 'module', s.module, (call) =>
     call.system.modules().map((module) => moduleResource(module, call)),
   ),
-  single('/logs', 'logs.get', 'Where the process log goes', s.logs, logsResource),
+  single('/logs', 'logs', 'logs.get', 'Where the process log goes', s.logs, logsResource),
   route({
     method: 'get',
     path: '/v1/maxscale/logs/data',
@@ -142,6 +150,7 @@ export const MAXSCALE_ROUTES: readonly Route[] = [
   }),
   single(
     '/query_classifier',
+    'query_classifier',
     'queryClassifier.get',
     'Nothing: no statements are parsed here',
     s.queryClassifier,
@@ -154,6 +163,7 @@ export const MAXSCALE_ROUTES: readonly Route[] = [
   ),
   single(
     '/debug/server_diagnostics',
+    'server_diagnostics',
     'diagnostics.get',
     'How the stores are, asked now',
     s.diagnostics,

@@ -144,4 +144,18 @@ export const RESOURCES = {
 export type ResourceType = keyof typeof RESOURCES;
 export type ResourceOf<T extends ResourceType> = z.infer<(typeof RESOURCES)[T]>;
 
+/** One resource. */
 export const documentOf = <S extends z.ZodType>(data: S) => z.strictObject({ data, links: selfLink });
+
+/** A collection, or a page of it. */
+export const collectionOf = <S extends z.ZodType>(data: S) =>
+  z.strictObject({
+    data: z.array(data),
+    links: selfLink.extend({
+      first: link.optional(),
+      last: link.optional(),
+      next: link.optional(),
+      prev: link.optional(),
+    }),
+    meta: z.strictObject({ total: count }).optional(),
+  });
