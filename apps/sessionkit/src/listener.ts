@@ -4,7 +4,13 @@ import { performance } from 'node:perf_hooks';
 import type { Switched } from '@sessionkit/admin-api';
 import type { ListenerConfig } from '@sessionkit/compose';
 import { type HttpSettings, openVisit } from '@sessionkit/http-node';
-import { type Millis, type Router, type Service, SessionError } from '@sessionkit/session-core';
+import {
+  type Exchange,
+  type Millis,
+  type Router,
+  type Service,
+  SessionError,
+} from '@sessionkit/session-core';
 import type { Connections } from './connections.js';
 import { listenError } from './listen-error.js';
 import type { Logs } from './log.js';
@@ -200,7 +206,9 @@ export class Listener {
     });
     if (visit === undefined) return;
     visited.open(visit);
-    await router.handle({
+    const { service } = front;
+    const noted = service.note(visit, `${view.method} ${view.path}`);
+    const exchange: Exchange = {
       request,
       response,
       session: visit.session,
@@ -210,8 +218,14 @@ export class Listener {
       host: view.host ?? '',
       onServer: (name) => {
         visited.server = name;
+        noted?.answered(name);
       },
-    });
+    };
+    try {
+      await service.pass(visit, exchange, () => router.handle(exchange));
+    } finally {
+      noted?.end();
+    }
   }
 
   /** The session's word comes first: a page of another site learns nothing of what is here. */
@@ -232,7 +246,9 @@ export class Listener {
       const message = `${view.method} ${view.path} could not be handled`;
       this.#parts.logs.log('error', message, { service: this.service, err: error });
     }
-    if (refusal === undefined || response.headersSent)
+    if (error instanceof SessionError && error.code === 'MODULE_MISSING')
+      answerProblem(response, gatewayProblem(503, 'A filter of the session is not configured here.'));
+    else if (refusal === undefined || response.headersSent)
       answerProblem(response, gatewayProblem(500, 'The request could not be handled.'));
     else {
       visited.code = refusal.code;

@@ -4,6 +4,8 @@ import {
   type CredentialCarriers,
   createSessionManager,
   type Environment,
+  type Filter,
+  type FilterModule,
   type ManagerOptions,
   processEnvironment,
   type ResourceModule,
@@ -51,7 +53,7 @@ export async function compose(config: CheckedConfig, options: ComposeOptions = {
   const maker = new Maker(config, options);
   try {
     const manager = await maker.services();
-    const services = await maker.routers();
+    const services = await maker.routers(manager);
     return { config, manager, services, close: () => maker.close() };
   } catch (error) {
     await maker.close().catch((fault: unknown) => {
@@ -69,7 +71,7 @@ class Maker {
   readonly environment: Environment;
   readonly #config: CheckedConfig;
   readonly #carriers: CredentialCarriers;
-  readonly #manager: SessionManager;
+  readonly #kept: ManagerOptions['kept'];
   /** In the order they were made. They are closed in the other. */
   readonly #closers: (() => Promise<void>)[] = [];
   readonly #resources = new Map<string, Promise<unknown>>();
@@ -81,46 +83,69 @@ class Maker {
     this.environment = options.environment ?? processEnvironment;
     this.#config = config;
     this.#carriers = carriersOf(config, options.isAdminCredential ?? (() => false));
-    this.#manager = createSessionManager({
-      environment: this.environment,
-      deadline: config.storeDeadline,
-      kept: options.kept,
-    });
+    this.#kept = options.kept;
   }
 
   async services(): Promise<SessionManager> {
+    const manager = createSessionManager({
+      environment: this.environment,
+      deadline: this.#config.storeDeadline,
+      kept: this.#kept,
+      filters: await this.#filters(),
+    });
     const problems: Problem[] = [];
     for (const service of this.#config.services.values()) {
       const { session } = service;
       const backend = session === undefined ? undefined : await this.#backend(session.backend);
       try {
         const options =
-          session === undefined ? {} : { ...session.options, transports: session.transports, backend };
-        this.#made.set(service.name, this.#manager.service(service.name, options));
+          session === undefined
+            ? {}
+            : { ...session.options, transports: session.transports, backend, filters: service.filters };
+        this.#made.set(service.name, manager.service(service.name, options));
       } catch (error) {
         problems.push(asProblem(error, [...service.path, 'session']));
       }
     }
     if (problems.length > 0) throw new ConfigError(this.#config.file, problems);
-    this.#closers.push(() => this.#manager.close());
-    return this.#manager;
+    this.#closers.push(() => manager.close());
+    return manager;
   }
 
-  async routers(): Promise<Map<string, ComposedService>> {
+  /** Their log entries go through the manager, which knows the logs of sessions. */
+  async routers({ environment }: SessionManager): Promise<Map<string, ComposedService>> {
     const composed = new Map<string, ComposedService>();
     for (const [name, service] of this.#made) {
       const use = this.#config.services.get(name)?.router;
-      composed.set(name, { service, router: use && (await this.#router(name, use)) });
+      composed.set(name, { service, router: use && (await this.#router(service, use, environment)) });
     }
     return composed;
   }
 
-  async #router(service: string, use: NonNullable<CheckedService['router']>): Promise<Router> {
+  async #filters(): Promise<Map<string, Filter>> {
+    const filters = new Map<string, Filter>();
     const { environment } = this;
+    for (const [name, use] of this.#config.filters) {
+      const module = use.module as FilterModule;
+      const filter = await at(use.path, async () =>
+        module.create(use.config as never, { environment, name }),
+      );
+      this.#closers.push(async () => filter.close?.());
+      filters.set(name, filter);
+    }
+    return filters;
+  }
+
+  async #router(
+    service: Service,
+    use: NonNullable<CheckedService['router']>,
+    environment: Environment,
+  ): Promise<Router> {
     const module = use.module as RouterModule;
-    const context = { environment, service, servers: use.servers, carriers: this.#carriers };
+    const context = { environment, service: service.name, servers: use.servers, carriers: this.#carriers };
     const router = await at(use.path, async () => module.create(use.config as never, context));
     this.#closers.push(() => router.close());
+    if (router.holdings !== undefined) service.attach(router.holdings);
     return router;
   }
 

@@ -43,6 +43,8 @@ export interface CheckedService {
   readonly path: Path;
   /** Undefined: stateless. */
   readonly session: CheckedSession | undefined;
+  /** Names of its filters, in order. */
+  readonly filters: readonly string[];
   readonly router: (ModuleUse & { readonly servers: readonly ServerTarget[] }) | undefined;
 }
 
@@ -87,6 +89,7 @@ export interface CheckedConfig {
   readonly file: string;
   readonly resources: ReadonlyMap<string, ResourceUse>;
   readonly services: ReadonlyMap<string, CheckedService>;
+  readonly filters: ReadonlyMap<string, ModuleUse>;
   readonly listeners: readonly ListenerConfig[];
   /** All that its sections name. */
   readonly servers: ReadonlyMap<string, ServerTarget>;

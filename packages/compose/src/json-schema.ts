@@ -1,4 +1,5 @@
-import { KNOWN_TYPES, type KnownKind, ModuleLoader } from './modules.js';
+import type { ModuleKind } from '@sessionkit/session-core';
+import { KNOWN_TYPES, ModuleLoader } from './modules.js';
 import type { ReadOptions } from './read.js';
 import { folderOf } from './resolve.js';
 import { fileSchema, MODULE_MARK } from './schema.js';
@@ -16,7 +17,7 @@ export async function configSchema(
   const places = [options.folder ?? process.cwd(), ...[options.resolveFrom ?? []].flat()].map(folderOf);
   const loader = new ModuleLoader(places, options.conditions ?? []);
   const sections = new Map<unknown, readonly JsonSchema[]>();
-  for (const kind of Object.keys(KNOWN_TYPES) as KnownKind[])
+  for (const kind of Object.keys(KNOWN_TYPES) as ModuleKind[])
     sections.set(kind, await alternatives(kind, loader));
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
@@ -25,7 +26,7 @@ export async function configSchema(
   };
 }
 
-async function alternatives(kind: KnownKind, loader: ModuleLoader): Promise<readonly JsonSchema[]> {
+async function alternatives(kind: ModuleKind, loader: ModuleLoader): Promise<readonly JsonSchema[]> {
   const word = kind === 'resource' ? '_class' : 'type';
   const known = await Promise.all(
     KNOWN_TYPES[kind].map(async (type): Promise<JsonSchema> => {

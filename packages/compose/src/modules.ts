@@ -4,14 +4,12 @@ import type { Problem } from './problem.js';
 import { isLocal, resolveModule, splitSpecifier, versionOf } from './resolve.js';
 import { closest } from './suggest.js';
 
-/** Kinds that a configuration of this version can name. */
-export type KnownKind = Exclude<ModuleKind, 'filter'>;
-
 /** The words after `type:` and `_class:` that mean a package of ours. */
-export const KNOWN_TYPES: Readonly<Record<KnownKind, readonly string[]>> = {
+export const KNOWN_TYPES: Readonly<Record<ModuleKind, readonly string[]>> = {
   transport: ['cookie', 'token', 'bearer'],
   backend: ['memory', 'redis', 'postgres', 'mysql', 'memcache', 'couchbase'],
   router: ['proxy'],
+  filter: ['log', 'cache', 'limit'],
   resource: ['redis', 'postgres', 'mysql', 'memcache', 'couchbase'],
 };
 
@@ -31,7 +29,7 @@ export type Loaded =
   | { readonly module?: undefined; readonly problem: Pick<Problem, 'code' | 'message' | 'fix'> };
 
 /** What `import` is asked for: a word names our own package, a resource the one of the backend that uses it. */
-export function specifierOf(kind: KnownKind, type: string): string {
+export function specifierOf(kind: ModuleKind, type: string): string {
   if (/[./]/.test(type)) return type;
   return kind === 'resource' ? `@sessionkit/backend-${type}/resource` : `@sessionkit/${kind}-${type}/module`;
 }
@@ -59,7 +57,7 @@ export class ModuleLoader {
     return [...this.#sources].sort((a, b) => (key(a) < key(b) ? -1 : 1));
   }
 
-  load(kind: KnownKind, type: string): Promise<Loaded> {
+  load(kind: ModuleKind, type: string): Promise<Loaded> {
     const key = `${kind} ${type}`;
     let loading = this.#loaded.get(key);
     if (loading === undefined) {
@@ -69,7 +67,7 @@ export class ModuleLoader {
     return loading;
   }
 
-  async #load(kind: KnownKind, type: string): Promise<Loaded> {
+  async #load(kind: ModuleKind, type: string): Promise<Loaded> {
     const specifier = specifierOf(kind, type);
     const found = this.#resolve(specifier);
     if (typeof found !== 'string') return missing(kind, type, specifier, found.folder);
@@ -105,7 +103,7 @@ export class ModuleLoader {
   }
 }
 
-function missing(kind: KnownKind, type: string, specifier: string, folder: string | undefined): Loaded {
+function missing(kind: ModuleKind, type: string, specifier: string, folder: string | undefined): Loaded {
   if (isLocal(specifier))
     return failed(`there is no file ${JSON.stringify(specifier)}`, 'paths begin at the folder of this file');
   const [name, subpath] = splitSpecifier(specifier);
@@ -147,7 +145,7 @@ function broken(specifier: string, error: unknown): Loaded {
   );
 }
 
-function check(kind: KnownKind, specifier: string, value: unknown): Loaded {
+function check(kind: ModuleKind, specifier: string, value: unknown): Loaded {
   if (typeof value !== 'object' || value === null)
     return failed(
       `${specifier} is no SessionKit module: it has no default export`,

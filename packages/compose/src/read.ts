@@ -2,14 +2,21 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { asMap, checkMap, type Fields } from './check-map.js';
 import { checkName, isLoopback, splitListen } from './checks.js';
-import type { AdminConfig, CheckedConfig, ListenerConfig, ResourceUse } from './config.js';
+import type { AdminConfig, CheckedConfig, ListenerConfig, ModuleUse, ResourceUse } from './config.js';
 import { crossCheck } from './cross-check.js';
 import { describe } from './issues.js';
 import { ModuleLoader } from './modules.js';
 import { ConfigError, type Path, type Problem } from './problem.js';
 import { Report } from './report.js';
 import { folderOf } from './resolve.js';
-import { adminSchema, fileSchema, listenerSchema, resourceSchema, serverSchema } from './schema.js';
+import {
+  adminSchema,
+  fileSchema,
+  filterSchema,
+  listenerSchema,
+  resourceSchema,
+  serverSchema,
+} from './schema.js';
 import { jsonSchemaOf, keysAt } from './schema-view.js';
 import { Sections } from './sections.js';
 import { readServices } from './services.js';
@@ -90,6 +97,7 @@ async function check(
 
   const resourceFields = names(top, 'resources', report);
   const servers = readServers(top, report);
+  const filterFields = names(top, 'filters', report);
   const sessions = new Sessions(sections, report, resourceFields);
   // `session` and `services` first: of sections that wait for one missing package, the one that uses it is reported.
   const { services, sessions: settled } = await readServices(
@@ -101,8 +109,10 @@ async function check(
       sessions,
       report,
       servers,
+      filters: Object.keys(filterFields),
     },
   );
+  const filters = await readFilters(filterFields, sections, report);
   const resources = await readResources(resourceFields, sections, report);
   const { listeners, addresses } = readListeners(top, report);
   const admin = readAdmin(top, dirname(resolve(file)), report);
@@ -112,6 +122,7 @@ async function check(
     file,
     resources,
     services,
+    filters,
     listeners,
     servers,
     modules: loader.sources,
@@ -190,6 +201,19 @@ async function readResources(fields: Fields, sections: Sections, report: Report)
     if (use !== undefined) resources.set(name, use as ResourceUse);
   }
   return resources;
+}
+
+async function readFilters(fields: Fields, sections: Sections, report: Report) {
+  const filters = new Map<string, ModuleUse>();
+  for (const [name, value] of Object.entries(fields)) {
+    const path = ['filters', name];
+    const map = asMap(value, path, report, 'write its type: `{ type: log }`');
+    if (map === undefined) continue;
+    if (checkMap(filterSchema, { type: map.type }, path, report).type === undefined) continue;
+    const use = await sections.check('filter', map, path);
+    if (use !== undefined) filters.set(name, use);
+  }
+  return filters;
 }
 
 function readListeners(top: Fields, report: Report) {

@@ -52,7 +52,7 @@ const limit = (description: string) =>
 /** Marks a section that belongs to a module: the module's own schema checks the rest. */
 export const MODULE_MARK = 'x-module';
 
-const section = (kind: 'transport' | 'backend' | 'router', example: string) =>
+const section = (kind: 'transport' | 'backend' | 'router' | 'filter', example: string) =>
   z
     .looseObject({ type: z.string().meta({ description: `which ${kind}`, examples: [example] }) })
     .meta({ [MODULE_MARK]: kind, examples: [{ type: example }] });
@@ -153,6 +153,10 @@ export const serviceSchema = z.strictObject({
     .meta({ description: 'what differs from the top-level session; false: stateless' })
     .optional(),
   router: section('router', 'proxy').optional(),
+  filters: z
+    .array(z.string())
+    .meta({ description: 'names of the filters around each session, in order', examples: [['limit1']] })
+    .optional(),
 });
 
 export const listenerSchema = z.strictObject({
@@ -222,6 +226,9 @@ export const resourceSchema = z
 const named = <T extends z.ZodType>(value: T, description: string) =>
   z.record(z.string(), value).meta({ description }).optional();
 
+/** As much of a filter's section as is the same for all. */
+export const filterSchema = z.object({ type: z.string() });
+
 /** The whole file, as editors see it. The reading itself goes piece by piece, so that all problems are found at once. */
 export const fileSchema = z.strictObject({
   session: z
@@ -230,6 +237,7 @@ export const fileSchema = z.strictObject({
     .optional(),
   resources: named(resourceSchema, 'stores that backends use, by name'),
   servers: named(serverSchema, 'upstreams, by name'),
+  filters: named(section('filter', 'log'), 'what sees the requests of a session, by name'),
   services: z.record(z.string(), serviceSchema).meta({ description: 'what is served, by name' }),
   listeners: named(listenerSchema, 'where services are reached, by name'),
   trust_proxy: z

@@ -1,8 +1,8 @@
-import type { AnyModule, ConfigSchema } from '@sessionkit/session-core';
+import type { AnyModule, ConfigSchema, ModuleKind } from '@sessionkit/session-core';
 import { coerceSubstituted, type Fields } from './check-map.js';
 import type { ModuleUse } from './config.js';
 import { reportIssues } from './issues.js';
-import { type KnownKind, type ModuleLoader, specifierOf } from './modules.js';
+import { type ModuleLoader, specifierOf } from './modules.js';
 import type { Path } from './problem.js';
 import type { Report } from './report.js';
 import { isLocal, splitSpecifier } from './resolve.js';
@@ -20,7 +20,7 @@ export class Sections {
   }
 
   /** @param section A map whose `type` (`_class` of a resource) is text. */
-  async check(kind: KnownKind, section: Fields, path: Path): Promise<ModuleUse | undefined> {
+  async check(kind: ModuleKind, section: Fields, path: Path): Promise<ModuleUse | undefined> {
     const word = kind === 'resource' ? '_class' : 'type';
     const type = String(section[word]);
     const { module, problem } = await this.#loader.load(kind, type);
@@ -39,7 +39,7 @@ export class Sections {
 
   async #validate(
     module: AnyModule,
-    kind: KnownKind,
+    kind: ModuleKind,
     value: Fields,
     path: Path,
     name: string,

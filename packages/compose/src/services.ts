@@ -18,6 +18,8 @@ interface Tools {
   readonly report: Report;
   /** Those that are right; {@link readServices} is told all names. */
   readonly servers: ReadonlyMap<string, ServerTarget>;
+  /** Names of all filters. */
+  readonly filters: readonly string[];
 }
 
 /** What was read of `services:`. */
@@ -55,13 +57,20 @@ export async function readServices(
     );
     if (map === undefined) continue;
     const { session: written, ...rest } = map;
-    const { router } = checkMap(readHere, rest, path, report);
+    const { router, filters = [] } = checkMap(readHere, rest, path, report);
+    checkFilters(filters, [...path, 'filters'], tools);
     const own = await sessions.read(written, [...path, 'session']);
     const session = await settle(own, general, tools);
     const built =
       router === undefined ? undefined : await readRouter(router, [...path, 'router'], servers, tools);
     if (session === undefined) continue;
-    const service = { name, path, session: session || undefined };
+    const service = { name, path, session: session || undefined, filters };
+    if (filters.length > 0 && service.session === undefined)
+      report.warn(
+        [...path, 'filters'],
+        'the service is stateless: no request goes through a filter',
+        'remove them, or give the service a session',
+      );
     settled.push(service);
     if (built !== undefined || !Object.hasOwn(map, 'router')) result.set(name, { ...service, router: built });
   }
@@ -132,6 +141,16 @@ function doubtIdle(fields: SessionFields, parts: readonly SessionPart[], report:
       `${anonymous_idle} seconds are longer than other sessions may go unused`,
       'make it shorter than `idle_timeout` and `duration`, or leave it out',
     );
+}
+
+function checkFilters(names: readonly string[], path: Path, { report, filters }: Tools): void {
+  for (const [at, name] of names.entries()) {
+    const own = [...path, at];
+    if (!filters.includes(name))
+      report.problem(own, `there is no filter ${JSON.stringify(name)}`, didYouMean(name, filters, 'filters'));
+    else if (names.indexOf(name) < at)
+      report.problem(own, `the filter ${JSON.stringify(name)} is named twice`, 'name it once');
+  }
 }
 
 async function readRouter(

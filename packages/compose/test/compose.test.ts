@@ -1,5 +1,6 @@
 import {
   type Environment,
+  type Filter,
   processEnvironment,
   type Router,
   type RouterContext,
@@ -54,7 +55,8 @@ services:
     expect(router('blog').context.servers).toEqual([one, two]);
     const { carriers, service, environment } = router('status').context;
     expect(service).toBe('status');
-    expect(environment).toBe(processEnvironment);
+    expect(environment).toBe(composition.manager.environment);
+    expect(environment.now).toBe(processEnvironment.now);
     expect(carriers).toMatchObject({ cookies: ['sid'], queries: ['key'], bearer: true });
     expect([carriers.isAdminCredential('Basic x'), carriers.isAdminCredential('Basic y')]).toEqual([
       true,
@@ -166,5 +168,44 @@ services: { shop: {}, blog: {}, other: { session: { share: else } } }
     now += 2_000;
     expect(await come()).toBe('session_expired');
     await composition.close();
+  });
+});
+
+describe('filters', () => {
+  const session = 'session: { transport: { type: cookie }, backend: { type: memory } }';
+  const marker = 'type: ../modules/marker.mjs';
+
+  type Marker = Filter & { readonly name: string; readonly closed: number; readonly seen: string[] };
+
+  it('are made before the services that name them, can be given to sessions, and are closed once, after the manager', async () => {
+    const composition = await start(`
+${session}
+filters:
+  first: { ${marker}, mark: a }
+  second: { ${marker}, mark: b }
+  spare: { ${marker}, mark: c }
+services:
+  shop: { filters: [second, first], router: { ${answer} } }
+`);
+    const { manager } = composition;
+    expect([...manager.filters.keys()]).toEqual(['first', 'second', 'spare']);
+    expect(manager.services.get('shop')?.options.filters).toEqual(['second', 'first']);
+    const [first] = [...manager.filters.values()] as Marker[];
+    expect(first?.name).toBe('first');
+    await composition.close();
+    await composition.close();
+    expect([...manager.filters.values()].map((filter) => (filter as Marker).closed)).toEqual([1, 1, 1]);
+  });
+
+  it('that cannot be made fail the start, with the place of their section', async () => {
+    const started = start(`
+${session}
+filters: { ink: { ${marker}, mark: broken } }
+services: { shop: { router: { ${answer} } } }
+`);
+    await expect(started).rejects.toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('filters.ink: there is no ink'),
+    });
   });
 });

@@ -15,6 +15,7 @@ describe('the JSON Schema for editors', () => {
       'session',
       'resources',
       'servers',
+      'filters',
       'services',
       'listeners',
       'trust_proxy',

@@ -43,7 +43,7 @@ export interface ManagerOptions {
   readonly deadline?: Millis | undefined;
   /** How often use is written to the store, in ms. Default 1,000. */
   readonly flushInterval?: Millis | undefined;
-  /** Filters by name, for services and for operators who give them to sessions. The manager closes them. Default: none. */
+  /** Filters by name, for services and for operators who give them to sessions. Whoever made them closes them, after the manager. Default: none. */
   readonly filters?: ReadonlyMap<string, Filter> | undefined;
   /** How much of what the sessions of a service do is kept for operators; asked with every request. Default: nothing. */
   readonly kept?: ((service: string) => Kept) | undefined;
@@ -229,7 +229,6 @@ class LiveManager implements SessionManager {
 
   async close(): Promise<void> {
     await Promise.all([...this.services.values()].map((service) => service.close()));
-    await Promise.all([...this.filters.values()].map(async (filter) => filter.close?.()));
     await Promise.all([...this.#stores.values()].map((store) => store.close()));
   }
 

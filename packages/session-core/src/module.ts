@@ -1,5 +1,6 @@
 import type { Abilities, Backend } from './backend.js';
 import type { Environment, Millis } from './environment.js';
+import type { Filter, FilterContext } from './filter.js';
 import type { ModuleKind } from './lists.js';
 import type { Router, RouterContext } from './router.js';
 import type { Transport } from './transport.js';
@@ -59,6 +60,11 @@ export interface RouterModule<Config = never> extends ModuleOf<'router', Config>
   create(config: Config, context: RouterContext): Router | Promise<Router>;
 }
 
+/** Default export of `@sessionkit/filter-NAME/module`. */
+export interface FilterModule<Config = never> extends ModuleOf<'filter', Config> {
+  create(config: Config, context: FilterContext): Filter | Promise<Filter>;
+}
+
 /**
  * A named client or pool to a real store, shared by backends. Its type is the `_class` of SXAPI's `resources:`. Default export of
  * `@sessionkit/backend-NAME/resource`.
@@ -69,4 +75,4 @@ export interface ResourceModule<Config = never> extends ModuleOf<'resource', Con
 }
 
 /** What the default export of a module may be. */
-export type AnyModule = TransportModule | BackendModule | RouterModule | ResourceModule;
+export type AnyModule = TransportModule | BackendModule | RouterModule | FilterModule | ResourceModule;

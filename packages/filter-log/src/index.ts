@@ -1,0 +1,52 @@
+import {
+  type Filter,
+  type FilterSession,
+  type FilterTarget,
+  type LogLevel,
+  observeAnswer,
+  SessionError,
+} from '@sessionkit/session-core';
+import { LEVELS } from './levels.js';
+
+export interface LogOptions {
+  /** Level of the lines. Default `info`: the process log has them only of sessions whose `log_info` is on. */
+  readonly level?: LogLevel | undefined;
+}
+
+/**
+ * Writes a line for each request of a session into the log of that session: method, path, status, bytes, milliseconds. Nothing of the query, of header
+ * fields or of bodies is in it.
+ *
+ * @throws SessionError `CONFIG_INVALID` for a level that is none.
+ */
+export function log({ level = 'info' }: LogOptions = {}): Filter {
+  if (!LEVELS.includes(level)) {
+    throw new SessionError('CONFIG_INVALID', `level must be one of ${LEVELS.join(', ')}, not ${level}`);
+  }
+  let lines = 0;
+  const open = (target: FilterTarget): FilterSession => ({
+    async handle({ request, response }, next) {
+      const begun = performance.now();
+      const [path] = (request.url ?? '').split('?', 1);
+      let status = 0;
+      let bytes = 0;
+      observeAnswer(response, {
+        head: (given) => {
+          status = given;
+        },
+        data: (chunk) => {
+          bytes += chunk.length;
+        },
+        end: (complete) => {
+          lines += 1;
+          const said = complete ? '' : ', cut';
+          const ms = Math.round(performance.now() - begun);
+          target.log(level, `${request.method} ${path} ${status || '-'}, ${bytes} bytes, ${ms} ms${said}`);
+        },
+      });
+      await next();
+    },
+    close() {},
+  });
+  return { type: 'log', open, diagnostics: () => ({ lines }) };
+}

@@ -1,0 +1,3 @@
+import type { LogLevel } from '@sessionkit/session-core';
+
+export const LEVELS = ['debug', 'info', 'notice', 'warning', 'error'] as const satisfies readonly LogLevel[];
