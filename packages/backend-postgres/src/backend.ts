@@ -26,7 +26,7 @@ import {
 import { Database } from './database.js';
 import { Journals } from './journal.js';
 import { Listing } from './listing.js';
-import { type CheckedOptions, storable } from './options.js';
+import { type CheckedOptions, storable, unstorable } from './options.js';
 import { Presences } from './presence.js';
 import { decoded, encoded, writesIn } from './record.js';
 import { ensureTables } from './schema.js';
@@ -113,13 +113,18 @@ export class PostgresBackend
   async touch(batch: readonly Touch[], signal: AbortSignal): Promise<SessionId[]> {
     await this.#open(signal);
     if (batch.length === 0) return [];
+    // What cannot be stored is nowhere.
+    const [possible, nowhere] = [
+      batch.filter(({ id }) => !unstorable(id)),
+      batch.filter(({ id }) => unstorable(id)),
+    ];
     const values = [
-      batch.map(({ id }) => id),
-      batch.map(({ epoch }) => epoch),
-      batch.map(({ seenAt }) => seenAt),
+      possible.map(({ id }) => id),
+      possible.map(({ epoch }) => epoch),
+      possible.map(({ seenAt }) => seenAt),
     ];
     const rows = await this.#db.write(this.#statements.touch, values, signal);
-    return rows.map(([id]) => id as SessionId);
+    return [...rows.map(([id]) => id as SessionId), ...nowhere.map(({ id }) => id)];
   }
 
   async end(

@@ -6,7 +6,7 @@ import {
   type SessionId,
 } from '@sessionkit/session-core';
 import { type Database, type Statement, statement } from './database.js';
-import { storable, type Tables } from './options.js';
+import { storable, type Tables, unstorable } from './options.js';
 import { inTime, lateRow } from './statements.js';
 
 /** Journals: a row per entry, bounded as it is written; and once more as it is read, since two processes may write at once. */
@@ -33,7 +33,7 @@ export class Journals {
         bytes: Buffer.byteLength(text),
         entry: { kind, text },
       }))
-      .filter(({ bytes }) => bytes <= JOURNAL_MAX_BYTES);
+      .filter(({ id, bytes }) => bytes <= JOURNAL_MAX_BYTES && !unstorable(id));
     const values = [
       sized.map(({ id }) => id),
       sized.map(({ n }) => n),

@@ -1,4 +1,11 @@
-import { type Head, type Page, type PageQuery, type Query, SessionError } from '@sessionkit/session-core';
+import {
+  type Head,
+  type Page,
+  type PageQuery,
+  type Query,
+  SessionError,
+  type SessionId,
+} from '@sessionkit/session-core';
 import { type Database, type Row, type Statement, statement } from './database.js';
 import { type Tables, unstorable } from './options.js';
 import type { Value } from './pool.js';
@@ -27,8 +34,9 @@ export class Listing {
     const where = this.#where(query, values);
     const text = `select ${this.#head} from ${sessions} t${where} order by t.${c.sid} limit $1::bigint`;
     const rows = await this.#run(text, query, values, signal);
-    const items = rows.slice(0, limit).map(decodedHead);
-    return { items, next: rows.length > limit ? items.at(-1)?.id : undefined };
+    const page = rows.slice(0, limit);
+    const items = page.map(decodedHead).filter((head) => head !== undefined);
+    return { items, next: rows.length > limit ? (page.at(-1)?.[0] as SessionId) : undefined };
   }
 
   async count(query: Query, signal: AbortSignal): Promise<number> {

@@ -1,6 +1,7 @@
 import type { Link, Millis, SessionId } from '@sessionkit/session-core';
 import { type Database, type Statement, statement } from './database.js';
-import type { Tables } from './options.js';
+import { type Tables, unstorable } from './options.js';
+import { checkTexts } from './record.js';
 import { inTime, lateRow } from './statements.js';
 
 /** Who holds which session open: a row per link, valid until the lease of its process runs out by the clock of the server. */
@@ -18,7 +19,10 @@ where p.sid = any($1::text[]) and p.lease_end > clock_timestamp() order by p.sid
     );
   }
 
-  async announce(process: string, links: readonly Link[], ttl: Millis, signal: AbortSignal): Promise<void> {
+  async announce(process: string, given: readonly Link[], ttl: Millis, signal: AbortSignal): Promise<void> {
+    checkTexts({ process });
+    // Nobody can have a session with another id.
+    const links = given.filter(({ id }) => !unstorable(id));
     const counts = new Map<string, number>();
     const places = links.map(({ id }) => {
       const n = counts.get(id) ?? 0;

@@ -1,6 +1,7 @@
 import type { Claim, Millis, SessionId } from '@sessionkit/session-core';
 import { type Database, type Statement, statement } from './database.js';
 import type { Tables } from './options.js';
+import { checkTexts, startOf } from './record.js';
 import { deadFromOf, inTime, lateRow } from './statements.js';
 
 /** How long a place is kept for a session that has not been stored under its user. */
@@ -20,6 +21,7 @@ export class Slots {
   }
 
   async claim({ service, user, id, at, max, full }: Claim, signal: AbortSignal): Promise<SessionId[]> {
+    checkTexts({ service, user, id });
     const values = [service, user, id, at, max, full === 'oldest'];
     const rows = await this.#db.write(this.#claim, values, signal);
     if (!rows.some(([kind]) => kind === 'granted')) return [id];
@@ -35,7 +37,7 @@ export class Slots {
 
 function statementOf(tables: Tables): Statement {
   const { sessions, claims, c } = tables;
-  const began = `(extract(epoch from t.${c.start}) * 1000)::bigint`;
+  const began = startOf(c);
   const dead = deadFromOf(tables);
   // Claims whose session is over, somebody else's or never came are free.
   const waiting = (

@@ -12,6 +12,11 @@ export interface Statements {
   readonly sweep: Statement;
 }
 
+/** The largest `bigint`. */
+const LAST = '9223372036854775807';
+/** The last time that PostgreSQL and JavaScript both know, ms of the Unix epoch. */
+const LAST_TIME = 8_640_000_000_000_000;
+
 /** A parameter in ms of the Unix epoch as a point in time. */
 export const moment = (parameter: string) => `to_timestamp(${parameter}::float8 / 1000)`;
 
@@ -25,9 +30,13 @@ export const inTime = (parameter: string) => `clock_timestamp() < ${moment(param
 export const lateRow = (parameter: string, written: string, columns = 1) =>
   `select '${LATE}'${', null'.repeat(columns - 1)} from (select count(*) from ${written}) every where not ${inTime(parameter)}`;
 
-/** When a row that has not ended is dead. */
+/** A time that a column holds; null for a number that is none, which only somebody else writes. */
+const sane = (column: string) =>
+  `case when ${column} between -${LAST_TIME} and ${LAST_TIME} then ${column} end`;
+
+/** When a row that has not ended is dead. Whatever somebody else has written there, it is a number that fits. */
 export const deadFromOf = ({ c }: Tables) =>
-  `least(t.${c.seenAt} + t.${c.idle}, t.${c.endsAt}, t.${c.killAt})`;
+  `least(t.${c.seenAt}::numeric + t.${c.idle}, t.${c.endsAt}, t.${c.killAt}, ${LAST})::bigint`;
 
 /**
  * The statements of the records. Rows are locked first, in the order of their ids, so that no two of these wait for each other; only then the time is looked
@@ -78,7 +87,7 @@ on conflict (${c.sid}) do nothing returning true`,
 }
 
 function update({ sessions: table, c, channel }: Tables): Statement {
-  const killAt = `least(t.${c.killAt}, $12::bigint)`;
+  const killAt = `least(${sane(`t.${c.killAt}`)}, $12::bigint)`;
   // Neither a later use nor an earlier kill is forgotten. An earlier `due_at` stays: the sweep finds out, and the row keeps its place in the index.
   return statement(
     `with own as materialized (
@@ -89,8 +98,8 @@ function update({ sessions: table, c, channel }: Tables): Statement {
   select sid from own where ${inTime('$18')}
 ), saved as (
   update ${table} t set ${c.version} = $2::bigint, ${c.service} = $3::text, ${c.user} = $4::text, ${c.ip} = $5::text,
-    ${c.start} = ${moment('$6')}, ${c.stop} = least(${moment('$7')}, ${moment(`t.${c.killAt}`)}),
-    ${c.epoch} = $8::bigint, ${c.seenAt} = greatest(t.${c.seenAt}, $9::bigint), ${c.idle} = $10::bigint,
+    ${c.start} = ${moment('$6')}, ${c.stop} = least(${moment('$7')}, ${moment(sane(`t.${c.killAt}`))}),
+    ${c.epoch} = $8::bigint, ${c.seenAt} = greatest(${sane(`t.${c.seenAt}`)}, $9::bigint), ${c.idle} = $10::bigint,
     ${c.endsAt} = $11::bigint, ${c.killAt} = ${killAt}, ${c.dueAt} = least(t.${c.dueAt}, $13::bigint),
     ${c.secretHash} = $14::text, ${c.controls} = $15::json, ${c.record} = $16::json, ${c.data} = $17::json,
     ${c.announced} = case

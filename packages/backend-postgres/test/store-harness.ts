@@ -16,11 +16,17 @@ export async function connectTo(
     deadline,
     environment = { ...processEnvironment, log: () => {} },
   }: ConnectOptions = {},
+  options: object = {},
 ): Promise<Backend> {
   const server = { ...LOGIN, ...via[0], ...(size === undefined ? {} : { pool_size: size }) };
   const section = { _class: 'postgres', server };
   const pool = await resource.create(valid(resource.config, section), { environment });
-  const config = valid(module.config, { type: 'postgres', resource: 'store', create_table: true });
+  const config = valid(module.config, {
+    type: 'postgres',
+    resource: 'store',
+    create_table: true,
+    ...options,
+  });
   const context = { environment, path: 'session.backend', deadline, resource: () => pool };
   const backend = await module.create(config, context);
   const close = backend.close.bind(backend);
