@@ -174,9 +174,19 @@ function searchForSecrets() {
   appendFileSync(summary, `${lines.join('\n')}\n`);
 }
 
+/** Test files run in processes of their own; each has left a line `<validated> <wrong>`. */
+function sumAnswers() {
+  const counts = join(reports, 'openapi.txt');
+  if (!existsSync(counts)) return;
+  const lines = readFileSync(counts, 'utf8').trimEnd().split('\n');
+  const sum = (at) => lines.reduce((total, each) => total + Number(each.split(' ')[at]), 0);
+  appendFileSync(summary, `openapi: ${sum(0)} answers validated, ${sum(1)} wrong\n`);
+}
+
 const summary = join(reports, 'summary.txt');
 if (args.length === 0) await runChecks();
 if (!checksOnly && !stopped) await runVitest();
+sumAnswers();
 if (!checksOnly && !stopped) searchForSecrets();
 if (stopped) {
   out(`stopped by ${stopped}\n`);

@@ -3,6 +3,8 @@ import { maskedPath } from './access.js';
 import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
 import { withFiles } from './files.js';
+import { answerCollection, answerResource, listSource } from './query/collection.js';
+import { collectionQuery, resourceQuery } from './query/parameters.js';
 import { type Route, route } from './route.js';
 import * as s from './schemas.js';
 import { type User, UserError, type UserProblem } from './users.js';
@@ -16,12 +18,12 @@ const list = (path: string, action: string): Route =>
     summary: 'All users of the API, sorted by name',
     role: 'basic',
     params: z.object({}),
-    query: s.noQuery,
+    query: collectionQuery('inet'),
     answers: { 200: u.usersDocument },
     async handle(_input, call) {
       const users = await withFiles(call, (access) => access.users.list());
-      const data = users.map((user) => userResource(user, call.links));
-      return { status: 200, document: { data, links: { self: call.links.to('users', 'inet') } } };
+      const rows = users.map((user) => userResource(user, call.links));
+      return answerCollection(listSource(call.links.to('users', 'inet'), rows), call.query);
     },
   });
 
@@ -54,13 +56,12 @@ export const USER_ROUTES: readonly Route[] = [
     summary: 'One user',
     role: 'basic',
     params: u.userParams,
-    query: s.noQuery,
+    query: resourceQuery('inet'),
     answers: { 200: u.userDocument },
     async handle({ params }, call) {
       const found = await withFiles(call, ({ users }) => users.find(params.name));
       const user = found ?? missing(params.name);
-      const data = userResource(user, call.links);
-      return { status: 200, document: { data, links: { self: call.links.to('users', 'inet') } } };
+      return answerResource(call.links.to('users', 'inet'), userResource(user, call.links), call.query);
     },
   }),
   route({

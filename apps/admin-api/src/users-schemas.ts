@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { collectionOf } from './schemas-resources.js';
 
 /** What comes in. The words of refusals are those that clients of MaxScale know. */
 
@@ -84,4 +85,4 @@ const userResource = z
 export type UserResource = z.infer<typeof userResource>;
 
 export const userDocument = z.strictObject({ data: userResource, links: selfLink });
-export const usersDocument = z.strictObject({ data: z.array(userResource), links: selfLink });
+export const usersDocument = collectionOf(userResource);

@@ -22,6 +22,7 @@ import {
   createUsers,
   type Users,
 } from '../src/index.js';
+import { conforming } from './conform.js';
 
 /** Cheap hashes: what is tested here is not their cost. */
 export const CHEAP = { ln: 4, r: 1, p: 1 };
@@ -92,13 +93,14 @@ export async function fixture(
   await users.add(BASIC.name, BASIC.password, 'basic');
 
   const access: AccessEntry[] = [];
-  const api = createAdminApi({
+  const made = createAdminApi({
     manager,
     users,
     environment,
     access: (entry) => access.push(entry),
     ...options,
   });
+  const api: AdminApi = { ...made, fetch: await conforming(made.fetch, options.basePath) };
 
   return {
     environment,

@@ -72,6 +72,21 @@ describe('users', () => {
     expect([missing.status, await errorsOf(missing)]).toEqual([404, ["'nobody' is not a inetuser"]]);
   });
 
+  test('are filtered, paged and cut to fields like every collection', async () => {
+    const f = await fixture();
+    await f.users.add('bob', 'x', 'basic');
+    const ids = async (query: string) => {
+      const response = await f.ask('GET', `/v1/users?${query}`);
+      const { data, meta } = (await response.json()) as { data: { id: string }[]; meta?: { total: number } };
+      return [...data.map(({ id }) => id), ...(meta ? [meta.total] : [])];
+    };
+    expect(await ids('filter=/attributes/account="basic"')).toEqual(['bob', 'watcher']);
+    expect(await ids('page[size]=1&page[number]=1')).toEqual(['bob', 3]);
+    const response = await f.ask('GET', '/v1/users/inet/bob?fields[inet]=account');
+    expect(await response.json()).toMatchObject({ data: { attributes: { account: 'basic' } } });
+    expect((await f.ask('GET', '/v1/users?filter=/attributes/name=eq(')).status).toBe(400);
+  });
+
   test('live through a whole life, over restarts, and their credentials count at each step', async () => {
     const f = await fixture();
     const login = async (password: string) =>
