@@ -23,7 +23,7 @@ it('every race fails on an adapter with the rule taken out that it is about, and
         await close(made?.pair);
         made = { mutant: mutant?.name, pair: await inThis(mutant?.name) };
       }
-      await runRaceCase(one, made.pair, { visits: 200, revivals: 20, rounds: 2 });
+      await runRaceCase(one, made.pair, { visits: 200, revivals: 20, rounds: 3 });
     },
     60_000,
   );

@@ -71,7 +71,7 @@ export const raceCases: readonly RaceCase[] = [
     run: refuseLogins,
   },
   {
-    name: 'where the oldest give way, logins of one user in two processes leave as many sessions as there are places, in whatever order they are stored',
+    name: 'where the oldest give way, logins of one user in two processes leave no more sessions than there are places, in whatever order they are stored',
     abilities: ['slots', 'inspect'],
     run: replaceOldest,
   },
@@ -262,11 +262,16 @@ async function replaceOldest({ a, b }: RacePair, { rounds }: RaceSize): Promise<
   for (let round = 0; round < rounds; round++) {
     const user = `user ${round}`;
     const orders: VisitOrder[] = times(LOGINS, () => ({ login: user }));
+    // In each second round half of them are out of anonymous sessions, which end, and whose logins begin anew, if their places are given away.
+    const mixed = round % 2 === 1;
+    const known = mixed ? await opened(a, name, LOGINS) : [];
+    for (const [at, { token }] of known.entries()) orders[at] = { token, login: user };
+    const [ofA, ofB] = [orders, mixed ? orders.map(({ login }) => ({ login })) : orders];
     for (const worker of [a, b]) await worker.hold('save', 'before');
-    const logins = [a, b].map((worker) => worker.visit(name, orders));
+    const logins = [a.visit(name, ofA), b.visit(name, ofB)];
     for (const worker of [a, b]) await worker.held('save', LOGINS);
     // All have their places, and nothing is stored: those of one process come to the store when the other's are done.
-    const [first, second] = round % 2 === 0 ? [a, b] : [b, a];
+    const [first, second] = round % 4 < 2 ? [b, a] : [a, b];
     await first.release('save');
     await logins[first === a ? 0 : 1];
     await second.release('save');
@@ -276,7 +281,10 @@ async function replaceOldest({ a, b }: RacePair, { rounds }: RaceSize): Promise<
       shown(told),
     );
     for (const worker of [a, b]) await worker.flush(name);
-    for (const worker of [a, b])
-      assert.equal((await worker.sessionsOf(name, user)).length, MAX, `round ${round}`);
+    for (const worker of [a, b]) {
+      const { length } = await worker.sessionsOf(name, user);
+      // A login that began anew has asked for a second place, and may have driven out one too many.
+      assert(mixed ? length <= MAX && length > 0 : length === MAX, `${length} sessions in round ${round}`);
+    }
   }
 }
