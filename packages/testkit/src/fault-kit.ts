@@ -12,6 +12,8 @@ const TICK: Millis = 20;
 /** So many visits in a row that all succeed: it has recovered. */
 const STREAK = 25;
 const SETTLED_WITHIN: Millis = 5_000;
+/** A verb whose connection was cut, or cannot be made, says so long before anybody's deadline. */
+const FAILS_WITHIN: Millis = 5_000;
 
 /** One fault, and what must be true of a store that has it. */
 export interface FaultCase {
@@ -50,7 +52,7 @@ export class FaultKit {
   readonly settings: FaultSettings;
   readonly measures: FaultMeasures;
   readonly #proxies: readonly FaultProxy[];
-  readonly #applications: Application[] = [];
+  readonly #applications: Promise<Application>[] = [];
 
   private constructor(
     store: RunningStore,
@@ -78,9 +80,9 @@ export class FaultKit {
   }
 
   /** An application whose every connection goes through the proxies. */
-  async start(options: Omit<ConnectOptions, 'via'> = {}): Promise<Application> {
+  start(options: Omit<ConnectOptions, 'via'> = {}): Promise<Application> {
     const via = this.#proxies.map(({ address }) => address);
-    const application = await Application.start(this.store, this.deadline, { ...options, via });
+    const application = Application.start(this.store, this.deadline, { ...options, via });
     this.#applications.push(application);
     return application;
   }
@@ -206,9 +208,14 @@ export class FaultKit {
     saidOnce(application);
   }
 
-  async close(): Promise<void> {
+  /** Closes the applications, with the store in reach. */
+  async leave(): Promise<void> {
     await this.pass();
-    await Promise.all(this.#applications.map((application) => application.close()));
+    const applications = await Promise.allSettled(this.#applications);
+    for (const each of applications) if (each.status === 'fulfilled') await each.value.close();
+  }
+
+  async close(): Promise<void> {
     await Promise.all(this.#proxies.map((proxy) => proxy.close()));
   }
 }
@@ -226,10 +233,14 @@ function saidOnce({ entries }: Application): void {
 
 /** Asserts that a verb fails as one of a store that is not there does. */
 export async function fails(doing: Promise<unknown>): Promise<void> {
-  const fault = await doing.then(
-    (answer) => assert.fail(`answered ${JSON.stringify(answer)} where the store was not there`),
-    (error: unknown) => error,
+  const answered = doing.then(
+    (answer) => ({ answer: JSON.stringify(answer) }),
+    (fault: unknown) => ({ fault }),
   );
+  const outcome = await Promise.race([answered, pause(FAILS_WITHIN)]);
+  assert.ok(outcome !== undefined, `no answer within ${FAILS_WITHIN} ms where the store was not there`);
+  assert.ok('fault' in outcome, `answered ${JSON.stringify(outcome)} where the store was not there`);
+  const { fault } = outcome;
   assert.ok(fault instanceof SessionError, `the fault is no SessionError: ${fault}`);
   assert.match(fault.code, /^BACKEND_(DOWN|FAILED)$/);
   assert.equal(fault.retryable, true, `${fault.code} (${fault.message}) is not retryable`);

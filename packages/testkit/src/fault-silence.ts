@@ -13,6 +13,19 @@ async function warm(application: Application, customers: readonly Customer[]): P
   await Promise.all(customers.map((customer) => application.add(customer)));
 }
 
+/** Visits that begin in turns of the event loop of their own, so that each has a call of the store, not one for all of them. */
+async function apart(
+  customers: readonly Customer[],
+  visit: (customer: Customer, at: number) => Promise<Answer>,
+): Promise<Promise<Answer>[]> {
+  const answers: Promise<Answer>[] = [];
+  for (const [at, customer] of customers.entries()) {
+    answers.push(visit(customer, at));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  return answers;
+}
+
 /**
  * The store falls silent with requests of every kind in flight: loads, saves of sessions of their own, and saves of one session that wait for each
  * other. They are refused in time; none of them counts later.
@@ -34,12 +47,8 @@ async function fallsSilent(kit: FaultKit, lost: boolean): Promise<void> {
   await kit.until('the loads of those that write', () => opened === writers.length);
   kit.swallow();
   const fell = performance.now();
-  const read: Promise<Answer>[] = [];
-  for (const customer of others.slice(third, third + IN_FLIGHT - writers.length)) {
-    read.push(application.look(customer));
-    // One call of the store each, not one for all of them.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  const readers = others.slice(third, third + IN_FLIGHT - writers.length);
+  const read = await apart(readers, (customer) => application.look(customer));
   const slow: Answer[] = await Promise.all([
     ...read,
     ...written.map(async (answer) => {
@@ -97,10 +106,10 @@ export const silenceCases: readonly FaultCase[] = [
       const customers = await application.customers(20);
       await warm(application, customers);
       kit.delay(kit.deadline * 2);
-      const answers = await Promise.all(
-        customers.map((customer, at) => (at % 2 ? application.look(customer) : application.add(customer))),
+      const visits = await apart(customers, (customer, at) =>
+        at % 2 ? application.look(customer) : application.add(customer),
       );
-      for (const answer of answers) {
+      for (const answer of await Promise.all(visits)) {
         unavailable(answer);
         kit.inTime(answer);
       }

@@ -48,7 +48,7 @@ const DEADLINE: Millis = 2_000;
 export async function faultSuite(harness: StoreHarness, options: FaultOptions = {}): Promise<FaultSuite> {
   const store = await harness.start();
   const settings = { deadline: options.deadline ?? DEADLINE, full: options.full ?? false };
-  const measures: FaultMeasures = { slowest: 0, recovered: 0, acknowledged: 0, found: 0, notes: [] };
+  const measures = noMeasures();
   let passed = 0;
   const backend = await store.connect();
   const cases = faultCases
@@ -78,7 +78,7 @@ async function onOwnStore(
   const store = await harness.start();
   const kit = await FaultKit.open(store, settings, measures);
   try {
-    await withoutUnhandled(() => one.run(kit));
+    await withoutUnhandled(() => left(one, kit));
   } finally {
     await kit.close();
     await store.stop();
@@ -86,31 +86,41 @@ async function onOwnStore(
 }
 
 /** Runs a case, and looks that nothing is left of it: no connection in the server, no rejection that nobody took. */
-async function runFaultCase(
+export async function runFaultCase(
   one: FaultCase,
   store: RunningStore,
   settings: FaultSettings,
-  measures: FaultMeasures,
+  measures: FaultMeasures = noMeasures(),
 ): Promise<void> {
   const before = await store.connections();
-  await withoutUnhandled(async () => {
-    const kit = await FaultKit.open(store, settings, measures);
-    try {
-      await one.run(kit);
-    } finally {
-      await kit.close();
+  const kit = await FaultKit.open(store, settings, measures);
+  try {
+    await withoutUnhandled(() => left(one, kit));
+    const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
+    for (;;) {
+      const after = await store.connections();
+      if (after === before) return;
+      assert.ok(
+        performance.now() < limit,
+        `the server had ${before} connections before, and has ${after} after everything was closed`,
+      );
+      await pause(20);
     }
-  });
-  const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
-  for (;;) {
-    const after = await store.connections();
-    if (after === before) return;
-    assert.ok(
-      performance.now() < limit,
-      `the server had ${before} connections before, and has ${after} after everything was closed`,
-    );
-    await pause(20);
+  } finally {
+    await kit.close();
   }
+}
+
+async function left(one: FaultCase, kit: FaultKit): Promise<void> {
+  try {
+    await one.run(kit);
+  } finally {
+    await kit.leave();
+  }
+}
+
+function noMeasures(): FaultMeasures {
+  return { slowest: 0, recovered: 0, acknowledged: 0, found: 0, notes: [] };
 }
 
 async function withoutUnhandled(run: () => Promise<void>): Promise<void> {
