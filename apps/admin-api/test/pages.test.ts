@@ -100,7 +100,7 @@ describe('a page by number', () => {
     manager.list = async () => ({ items: Array.from({ length: 20_001 }, () => row), next: row.id });
     const border = await get('page[size]=10000&page[number]=1&sync=no');
     expect(border.links.next).toBe(encoded({ 'page[size]': 10_000, 'page[after]': row.id, sync: 'no' }));
-  });
+  }, 30_000);
 });
 
 describe('a page after an id', () => {
