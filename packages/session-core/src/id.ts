@@ -30,7 +30,7 @@ export const ID_LENGTH = 27;
 /** Length of every {@link Token}. */
 export const TOKEN_LENGTH = ID_LENGTH + 1 + 43;
 
-export function createId(environment: Environment, now: Millis): SessionId {
+export function createId(environment: Pick<Environment, 'random'>, now: Millis): SessionId {
   return `s${encodeTime(now)}${encodeRandom(environment.random(RANDOM_BYTES))}` as SessionId;
 }
 

@@ -1,11 +1,12 @@
 import { alteredOf } from './alterations.js';
 import type { Millis } from './environment.js';
 import { causeOfDeath, deadFrom, type Head } from './record.js';
+import type { Restarts } from './restarts.js';
 import type { SessionInfo } from './service.js';
 import type { Store } from './store.js';
 
 /** A head as operators see it, judged by the clock of its store. `restarts`: when all sessions of a group of services were restarted. */
-export function describe(head: Head, store: Store, restarts: ReadonlyMap<string, Millis>): SessionInfo {
+export function describe(head: Head, store: Store, restarts: Pick<Restarts, 'get'>): SessionInfo {
   const restarted = restarts.get(head.service);
   const at = store.now();
   const seenAt = store.seenAt(head);

@@ -16,6 +16,7 @@ import type { Plan, ServiceParts } from './parts.js';
 import type { Demand } from './paths.js';
 import type { SessionRecord } from './record.js';
 import { missing, refusal } from './refusal.js';
+import type { Restarts } from './restarts.js';
 import { Rotations } from './rotations.js';
 import type { Exchange } from './router.js';
 import type { Service, ServiceOptions, Visit, VisitRequest } from './service.js';
@@ -34,7 +35,7 @@ export interface SharedParts {
   readonly levels: LogLevels;
   readonly kept: (service: string) => Kept;
   /** When all sessions of a group of services were restarted. */
-  readonly restarts: ReadonlyMap<string, Millis>;
+  readonly restarts: Pick<Restarts, 'get'>;
 }
 
 export class LiveService implements Service {

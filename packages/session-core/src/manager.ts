@@ -13,6 +13,7 @@ import { LiveService, type SharedParts } from './live-service.js';
 import { LogLevels } from './log-levels.js';
 import { Operator } from './operator.js';
 import type { SessionRecord } from './record.js';
+import { Restarts } from './restarts.js';
 import type {
   Actor,
   Guard,
@@ -35,6 +36,8 @@ const MAX_LIMIT = 10_000;
 /** Rows asked of a store at least, so that a short page behind many that have run out takes few calls. */
 const NOTHING_KEPT: Kept = { statements: 0, lines: 0 };
 const LEAST_ASKED = 100;
+/** How often marks of other processes are looked for. */
+const RESTARTS_LOOKED_FOR: Millis = 1_000;
 /** Sessions looked at together when all are reset. */
 const RESET_PAGE = 100;
 
@@ -65,13 +68,16 @@ class LiveManager implements SessionManager {
   readonly #options: { readonly deadline: Millis; readonly flushInterval: Millis };
   readonly #stores = new Map<Backend, Store>();
   /** When all sessions of a group of services were restarted. */
-  readonly #restarts = new Map<string, Millis>();
+  readonly #restarts = new Restarts();
+  #stopLooking: (() => void) | undefined;
 
   constructor(options: ManagerOptions) {
     const environment = options.environment ?? processEnvironment;
     this.environment = { ...environment, log: (entry) => this.#log(entry, environment) };
     this.#kept = options.kept ?? (() => NOTHING_KEPT);
     this.filters = options.filters ?? new Map();
+    if (this.filters.size > 0)
+      this.#stopLooking = environment.every(RESTARTS_LOOKED_FOR, () => void this.#lookForRestarts());
     this.#operator = new Operator({
       environment: this.environment,
       filters: this.filters,
@@ -164,9 +170,8 @@ class LiveManager implements SessionManager {
   }
 
   async restartAll(actor: Actor, { reset = false }: RestartOptions = {}): Promise<void> {
-    for (const service of this.services.values()) {
-      if (service.store !== undefined) this.#restarts.set(service.group, service.store.now());
-    }
+    for (const [store, groups] of this.#groups())
+      for (const [group, longest] of groups) await this.#restarts.mark(store, group, longest);
     this.environment.log({ level: 'notice', message: `${actor.name} restarted all sessions` });
     if (!reset) return;
     let after: SessionId | undefined;
@@ -180,6 +185,21 @@ class LiveManager implements SessionManager {
       );
       after = page.next;
     } while (after !== undefined);
+  }
+
+  /** The groups of each store, with the longest life of a session. */
+  #groups(): Map<Store, Map<string, Millis>> {
+    const stores = new Map<Store, Map<string, Millis>>();
+    for (const { store, group, settings } of this.services.values()) {
+      if (store === undefined) continue;
+      const groups = stores.get(store) ?? new Map<string, Millis>();
+      stores.set(store, groups.set(group, Math.max(settings.times.duration, groups.get(group) ?? 0)));
+    }
+    return stores;
+  }
+
+  async #lookForRestarts(): Promise<void> {
+    for (const [store, groups] of this.#groups()) await this.#restarts.refresh(store, [...groups.keys()]);
   }
 
   #notReset(id: SessionId, error: unknown): void {
@@ -228,6 +248,7 @@ class LiveManager implements SessionManager {
   }
 
   async close(): Promise<void> {
+    this.#stopLooking?.();
     await Promise.all([...this.services.values()].map((service) => service.close()));
     await Promise.all([...this.#stores.values()].map((store) => store.close()));
   }

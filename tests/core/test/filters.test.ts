@@ -1,7 +1,10 @@
-import type { Exchange, Filter } from '@sessionkit/session-core';
-import { SessionError } from '@sessionkit/session-core';
+import { memory } from '@sessionkit/backend-memory';
+import type { Backend, Exchange, Filter } from '@sessionkit/session-core';
+import { createSessionManager, SessionError } from '@sessionkit/session-core';
+import { TestClock, testEnvironment } from '@sessionkit/testkit';
+import { cookie } from '@sessionkit/transport-cookie';
 import { expect, test } from 'vitest';
-import { Browser, request, world } from './harness.js';
+import { Browser, request, world, wrap } from './harness.js';
 
 const operator = { name: 'olga' };
 const exchange = {} as Exchange;
@@ -26,9 +29,13 @@ function counter() {
   return { seen, filter };
 }
 
-function counted(defaults: readonly string[] = []) {
+function counted(defaults: readonly string[] = [], more: { clock?: TestClock; backend?: Backend } = {}) {
   const { seen, filter } = counter();
-  const made = world({ filters: defaults }, { filters: new Map([['counter', filter]]) });
+  const { clock, backend } = more;
+  const made = world(
+    { filters: defaults, ...(backend && { backend }) },
+    { filters: new Map([['counter', filter]]), ...(clock && { clock }) },
+  );
   const browser = new Browser(made.service);
   const pass = async () => {
     const { visit } = await browser.visit((session) => session.set('a', 1));
@@ -83,4 +90,27 @@ test('a service with a filter that is not there is refused', () => {
   const { manager, backend } = world();
   const bad = () => manager.service('other', { backend, transports: [], filters: ['gone'] });
   expect(bad).toThrow(SessionError);
+});
+
+test('a restart of all sessions by another process opens filters anew within 2 s, with one mark for each service', async () => {
+  const clock = new TestClock();
+  const backend = memory({ now: () => clock.now() });
+  let saves = 0;
+  const save: typeof backend.save = (record, signal) => {
+    saves += 1;
+    return backend.save(record, signal);
+  };
+  const { seen, pass, service } = counted(['counter'], { clock, backend });
+  const alone = createSessionManager({ environment: testEnvironment({ clock, random: 7 }) });
+  alone.service('shop', { backend: wrap(backend.share(), { save }), transports: [cookie()] });
+  const id = await pass();
+  await clock.advance(10);
+  await alone.restartAll(operator);
+  expect((await alone.get(id))?.restartedAt).toBe(clock.now());
+  await clock.advance(2_000);
+  await pass();
+  expect(seen).toMatchObject({ opened: 2, closed: 1 });
+  expect(saves).toBe(0);
+  expect(service.pending(id)).toBeUndefined();
+  expect((await alone.list()).items.map((session) => session.id)).toEqual([id]);
 });
