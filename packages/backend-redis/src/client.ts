@@ -33,11 +33,12 @@ export interface IoRedisSubscriber {
 /** What is used of an ioredis 6 client of a Cluster (`new Cluster([…], …)`). */
 export interface IoRedisCluster {
   readonly options: object;
+  readonly status: string;
   call(command: string, args: string[]): Promise<unknown>;
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master' | 'all'): IoRedisNode[];
-  on(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
-  off(event: '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
+  on(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
+  off(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
 }
 
 /** Its connection to one server. */

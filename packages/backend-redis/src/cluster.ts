@@ -1,7 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Connection, IoRedisCluster, IoRedisNode, Subscription } from './client.js';
 import { ClusterLanes } from './cluster-lanes.js';
 import type { DurableTerms, DurableWriter } from './durable.js';
 import { LISTENER_OPTIONS, listen } from './subscriber.js';
+
+/** How long the first commands wait for connections, in ms. */
+const CONNECTED_WITHIN = 500;
 
 /**
  * A Cluster through ioredis. It follows MOVED and ASK by itself, which is safe: a server that answers so has not done what it was asked. A command that waits meanwhile, in
@@ -10,21 +14,34 @@ import { LISTENER_OPTIONS, listen } from './subscriber.js';
 export class IoRedisClusterConnection implements Connection {
   readonly spread = true;
   readonly #client: IoRedisCluster;
-  /** Until the servers that were known at the start are connected, or not to be reached. */
+  /** Until the servers that are known when the client becomes ready are connected, or not to be reached soon. */
   #starting: Promise<unknown> | undefined;
   #turn = 0;
 
   constructor(client: IoRedisCluster) {
     this.#client = client;
-    this.#starting = Promise.all(client.nodes('all').map(connected)).finally(() => {
-      this.#starting = undefined;
-    });
-    client.on('+node', connected);
+    client.on('ready', this.#onReady);
+    client.on('+node', this.#onNode);
+    if (client.status === 'ready') this.#onReady();
   }
 
   close(): void {
-    this.#client.off('+node', connected);
+    this.#client.off('ready', this.#onReady);
+    this.#client.off('+node', this.#onNode);
   }
+
+  readonly #onReady = () => {
+    const all = Promise.all(this.#client.nodes('all').map(connected));
+    const starting = Promise.race([all, pause(CONNECTED_WITHIN, undefined, { ref: false })]).finally(() => {
+      if (this.#starting === starting) this.#starting = undefined;
+    });
+    this.#starting = starting;
+  };
+
+  /** Whether a Cluster is ready is asked on these very connections, which must be free then. */
+  readonly #onNode = (node: IoRedisNode) => {
+    if (this.#client.status === 'ready') void connected(node);
+  };
 
   durably(terms: DurableTerms): DurableWriter {
     return new ClusterLanes(this.#client, terms);
