@@ -7,12 +7,12 @@ import type { LogLine, ModuleInfo } from './system.js';
 
 /** The process itself. */
 export function maxscaleResource({ system, links }: ResourceView, now: Millis): MaxScale {
-  const { startedAt, version, parameters, settings } = system;
+  const { startedAt, version, settings } = system;
   const started = new Date(startedAt).toUTCString();
   return {
     attributes: {
       activated_at: started,
-      parameters: { ...parameters, ...settings.global },
+      parameters: { ...system.parameters(), ...settings.global },
       process_datetime: new Date(now).toUTCString(),
       started_at: started,
       system: {

@@ -117,7 +117,7 @@ export interface System {
   /** Of the configuration; undefined when the process has none. */
   readonly file: string | undefined;
   /** Of the process. */
-  readonly parameters: Parameters;
+  parameters(): Parameters;
   readonly settings: Settings;
   /** Undefined: there is no such service. */
   service(name: string): ServiceInfo | undefined;
@@ -140,7 +140,7 @@ export function completeSystem(
   return {
     version: undefined,
     file: undefined,
-    parameters: {},
+    parameters: () => ({}),
     settings: new Settings(),
     service: (name) => (manager.services.has(name) ? { name, state: 'Started', startedAt } : undefined),
     servers: () => [],

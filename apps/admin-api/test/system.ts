@@ -41,7 +41,7 @@ export function system(control: { service: Switch; listener: Switch }): Partial<
     version: '1.2.3',
     startedAt: 1_780_315_200_000 - 60_000,
     file: '/etc/sessionkit.yaml',
-    parameters: { threads: 1, admin_port: 8989 },
+    parameters: () => ({ threads: 1, admin_port: 8989 }),
     service: (name) =>
       name === 'web'
         ? {

@@ -98,6 +98,7 @@ export class App {
         ...createSystem({
           config: this.#config,
           admin: config,
+          adminPort: () => this.#admin?.port,
           fronts: this.#fronts,
           listeners: this.#listeners,
           logs,

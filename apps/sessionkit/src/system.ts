@@ -1,6 +1,7 @@
 import {
   type ListenerInfo,
   type Meter,
+  type Parameters,
   type ServerInfo,
   type ServiceInfo,
   type Switched,
@@ -17,6 +18,8 @@ import { version } from './version.js';
 export interface SystemParts {
   readonly config: CheckedConfig;
   readonly admin: AdminConfig;
+  /** The real one; undefined until it listens. */
+  adminPort(): number | undefined;
   /** By name of the service. */
   readonly fronts: ReadonlyMap<string, ServiceFront>;
   readonly listeners: readonly Listener[];
@@ -30,7 +33,7 @@ export function createSystem(parts: SystemParts): Partial<System> {
   return {
     version,
     file: config.file,
-    parameters: processParameters(parts),
+    parameters: () => processParameters(parts),
     service: (name) => {
       const front = fronts.get(name);
       return front && serviceInfo(front, parts);
@@ -70,11 +73,12 @@ export function createSystem(parts: SystemParts): Partial<System> {
   };
 }
 
-function processParameters({ config, admin }: SystemParts): System['parameters'] {
+function processParameters({ config, admin, adminPort }: SystemParts): Parameters {
   return {
     admin_enabled: true,
     admin_host: admin.address,
-    admin_port: admin.port,
+    admin_port: adminPort() ?? admin.port,
+    admin_ssl: admin.tls !== undefined,
     drain_timeout: config.drainTimeout / 1000,
     store_deadline: config.storeDeadline / 1000,
     threads: 1,
