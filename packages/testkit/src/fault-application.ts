@@ -15,6 +15,8 @@ import {
 import type { ConnectOptions, RunningStore } from './store-harness.js';
 
 const HEADER = 'x-fault-token';
+/** So many sessions are created at once. */
+const ABREAST = 20;
 /** What a case counts in each session. */
 const COUNT = 'count';
 
@@ -104,8 +106,13 @@ export class Application {
     return { id, token, begun: 0, acknowledged: 0 };
   }
 
-  customers(count: number): Promise<Customer[]> {
-    return Promise.all(Array.from({ length: count }, () => this.customer()));
+  async customers(count: number): Promise<Customer[]> {
+    const customers: Customer[] = [];
+    while (customers.length < count) {
+      const some = Math.min(ABREAST, count - customers.length);
+      customers.push(...(await Promise.all(Array.from({ length: some }, () => this.customer()))));
+    }
+    return customers;
   }
 
   /** A visit that reads. What it is told must be the truth, or 503. */

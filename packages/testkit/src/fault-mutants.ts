@@ -74,7 +74,7 @@ async function whenBack<T>(doing: () => Promise<T>): Promise<T> {
 }
 
 /** Between two tries it waits for so long, whatever comes. */
-const LONG_BREAK: Millis = 3_000;
+const LONG_BREAK: Millis = 2_500;
 const IMPATIENCE: Millis = 50;
 
 /** Backends that fail in an outage, one way each. */

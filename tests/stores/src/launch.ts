@@ -147,6 +147,8 @@ export class Server {
     const child = this.#child;
     this.#child = undefined;
     if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      // A process that has nothing else to do stays for this.
+      child.ref();
       const gone = new Promise((resolve) => child.once('exit', resolve));
       child.kill(signal);
       await gone;
