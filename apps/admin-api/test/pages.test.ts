@@ -94,18 +94,17 @@ describe('a page by number', () => {
     const [row] = (await list()).items;
     if (row === undefined) throw new Error('no session');
     manager.count = async () => 20_000;
-    manager.list = async () => ({ items: Array.from({ length: 10_001 }, () => row), next: row.id });
-    const page = await get('page[size]=10000&page[number]=0');
-    expect(page.links.next).toBe(encoded({ 'page[size]': 10_000, 'page[number]': 1 }));
-    manager.list = async () => ({ items: Array.from({ length: 20_001 }, () => row), next: row.id });
-    const border = await get('page[size]=10000&page[number]=1&sync=no');
-    expect(border.links.next).toBe(encoded({ 'page[size]': 10_000, 'page[after]': row.id, sync: 'no' }));
-  }, 30_000);
+    manager.list = async () => ({ items: Array.from({ length: 10_002 }, () => row), next: row.id });
+    const page = await get('page[size]=1&page[number]=9999');
+    expect(page.links.next).toBe(encoded({ 'page[size]': 1, 'page[number]': 10_000 }));
+    const border = await get('page[size]=1&page[number]=10000&sync=no');
+    expect(border.links.next).toBe(encoded({ 'page[size]': 1, 'page[after]': row.id, sync: 'no' }));
+  });
 });
 
 describe('a page after an id', () => {
   test('leads to the end by its links, each row once, without a total', async () => {
-    const { ask, all } = await many(7);
+    const { ask, all } = await many(13);
     const seen: string[] = [];
     let next: string | undefined = `${BASE}?page[size]=2&page[after]=${all[0]}&filter[attributes.user]="u1"`;
     let pages = 0;
@@ -120,8 +119,8 @@ describe('a page after an id', () => {
       next = document.links.next;
       pages++;
     }
-    expect(seen).toEqual([all[1], all[4]]);
-    expect(pages).toBe(1);
+    expect(seen).toEqual([all[1], all[4], all[7], all[10]]);
+    expect(pages).toBe(2);
   });
 
   test('costs what the page costs', async () => {
