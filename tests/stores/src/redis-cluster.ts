@@ -17,8 +17,10 @@ export interface RedisCluster {
   askFor(key: string, ...command: string[]): Promise<string>;
   /** Connections of clients to all servers. */
   connections(): Promise<number>;
-  /** SIGKILL to the master that holds this key, or to any; answers it when it has ended, and its replica. */
-  killMaster(key?: string): Promise<{ readonly master: RedisNode; readonly replica: RedisNode | undefined }>;
+  /** The master that holds this key, or any, and its replica. */
+  pair(key?: string): Promise<{ readonly master: RedisNode; readonly replica: RedisNode }>;
+  /** SIGKILL to a master; answers when it has ended. */
+  killMaster(master?: RedisNode): Promise<void>;
   /** SIGKILL to all. */
   kill(): Promise<void>;
   /** Starts those that were killed, and waits until every slot has a master and every master its replica. */
@@ -96,18 +98,24 @@ class Cluster implements RedisCluster {
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
-  async killMaster(key?: string) {
+  async pair(key?: string) {
     const masters = await this.masters();
     let [master] = masters;
     for (const each of masters)
       if (key !== undefined && !(await each.ask('EXISTS', key)).startsWith('-MOVED')) master = each;
-    if (master === undefined) throw new Error('the Cluster has no master');
     const known = await this.#known();
-    const own = known.find(({ port }) => port === master.port);
+    const own = known.find(({ port }) => port === master?.port);
     const heir = known.find(({ masterId }) => masterId === own?.id);
-    this.#down.add(master);
-    await master.server.kill();
-    return { master, replica: this.nodes.find(({ port }) => port === heir?.port) };
+    const replica = this.nodes.find(({ port }) => port === heir?.port);
+    if (master === undefined || replica === undefined)
+      throw new Error('no master of the Cluster has a replica');
+    return { master, replica };
+  }
+
+  async killMaster(master?: RedisNode): Promise<void> {
+    const victim = master ?? (await this.pair()).master;
+    this.#down.add(victim);
+    await victim.server.kill();
   }
 
   async kill(): Promise<void> {

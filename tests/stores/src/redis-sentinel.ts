@@ -11,6 +11,8 @@ export interface RedisSentinel {
   readonly servers: readonly RedisNode[];
   /** The master, as Sentinel has it. */
   master(): Promise<RedisNode>;
+  /** The master and a replica of it. */
+  pair(): Promise<{ readonly master: RedisNode; readonly replica: RedisNode }>;
   /** Connections of clients to master and replicas. */
   connections(): Promise<number>;
   /** SIGKILL to the master; answers it when it has ended. */
@@ -76,6 +78,13 @@ class Sentinel implements RedisSentinel {
     const up = this.servers.filter((node) => !this.#down.has(node));
     const counts = await Promise.all(up.map(clientsOf));
     return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async pair() {
+    const master = await this.master();
+    const replica = this.servers.find((server) => server !== master && !this.#down.has(server));
+    if (replica === undefined) throw new Error('the master has no replica');
+    return { master, replica };
   }
 
   async killMaster(): Promise<RedisNode> {

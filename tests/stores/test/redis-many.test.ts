@@ -13,9 +13,10 @@ it('starts a Redis Cluster whose master is replaced when it is killed, and comes
     expect(await cluster.askFor('a', 'SET', 'a', '1')).toBe('+OK\r\n');
     await cluster.askFor('a', 'SET', 'a', '2');
     expect(await cluster.connections()).toBe(0);
-    const { master, replica } = await cluster.killMaster('a');
+    const { master, replica } = await cluster.pair('a');
+    await cluster.killMaster(master);
     await expect(master.ask('PING')).rejects.toThrow('ECONNREFUSED');
-    await vi.waitFor(async () => expect(await replica?.ask('GET', 'a')).toBe('$1\r\n2\r\n'), 15_000);
+    await vi.waitFor(async () => expect(await replica.ask('GET', 'a')).toBe('$1\r\n2\r\n'), 15_000);
     await cluster.restart();
     expect(await cluster.masters()).toContain(replica);
     expect(await cluster.masters()).not.toContain(master);
