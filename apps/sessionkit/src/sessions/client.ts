@@ -42,7 +42,11 @@ export class AdminClient {
     this.#target = target;
     const { ca, certificate } = target;
     if (target.url.startsWith('https:')) {
-      this.#agent = new https.Agent({ keepAlive: true, ...(ca && { ca: [...ca] }), ...certificate });
+      this.#agent = new https.Agent({
+        keepAlive: true,
+        ...(ca && { ca: [...ca], allowPartialTrustChain: true }),
+        ...certificate,
+      });
       this.#send = https.request;
     } else {
       this.#agent = new http.Agent({ keepAlive: true });
