@@ -85,6 +85,8 @@ describe('what is malformed or too large', () => {
     async (_name, bytes, status, action) => {
       const f = await fixture();
       const { port } = await serve(f.api);
+      // A password that is known is not noted again: nothing is written any more when a request is cut off.
+      await f.ask('GET', '/v1/');
       const answer = await answerTo(port, bytes);
       const [head = '', body = ''] = answer.split('\r\n\r\n');
       expect(head).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
