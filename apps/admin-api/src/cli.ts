@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { type Composition, compose, formatProblems, readConfig } from '@sessionkit/compose';
 import { SessionError } from '@sessionkit/session-core';
 import { createAdminApi } from './api.js';
+import { configuredSystem } from './configured.js';
 import { type AdminServer, serveAdmin } from './serve.js';
 import { createUsers, firstUser, type Users } from './users.js';
 
@@ -84,6 +85,7 @@ async function run(file: string, surroundings: Surroundings): Promise<number> {
     warnOfUnshared(composition, surroundings);
     const api = createAdminApi({
       manager: composition.manager,
+      system: configuredSystem(reading.config),
       users,
       hosts: admin.hosts,
       basicSeesActivity: admin.basicSeesActivity,

@@ -12,7 +12,7 @@ export function maxscaleResource({ system, links }: ResourceView, now: Millis): 
   return {
     attributes: {
       activated_at: started,
-      parameters: { ...system.parameters(), ...settings.global },
+      parameters: { ...system.parameters(), ...(system.serves ? settings.global : {}) },
       process_datetime: new Date(now).toUTCString(),
       started_at: started,
       system: {

@@ -1,8 +1,15 @@
 import { z } from '@hono/zod-openapi';
 import { AdminError } from './errors.js';
-import { answerCollection, answerResource, listSource, type Resource } from './query/collection.js';
+import {
+  answerCollection,
+  answerResource,
+  listSource,
+  type Resource,
+  type Source,
+} from './query/collection.js';
 import { collectionQuery, resourceQuery } from './query/parameters.js';
 import { sorted } from './render.js';
+import { metaOf } from './resources.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import {
@@ -16,7 +23,7 @@ import {
   type ResourceType,
   relationship,
 } from './schemas-resources.js';
-import type { Switch } from './system.js';
+import type { Switch, System } from './system.js';
 
 interface Definition<T extends ResourceType> {
   readonly type: T;
@@ -46,7 +53,12 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       query: collectionQuery(type),
       answers: { 200: collectionOf(schema) },
       async handle(_input, call) {
-        return answerResources(call.links.to(type), definition.resources(call), call);
+        return answerResources(
+          call.links.to(type),
+          definition.resources(call),
+          call,
+          metaOf(type, call.system),
+        );
       },
     }),
     route({
@@ -60,7 +72,7 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
       answers: { 200: documentOf(schema) },
       async handle({ params }, call) {
         const resource = find(params.name, call);
-        return answerResource(resource.links.self, resource, call.query);
+        return answerResource(resource.links.self, resource, call.query, metaOf(type, call.system));
       },
     }),
     ...definition.relationships.map((related) =>
@@ -84,9 +96,14 @@ export function readRoutes<T extends ResourceType>(definition: Definition<T>): r
 }
 
 /** Answers a collection whose rows are at hand. */
-export function answerResources(self: string, resources: readonly Resource[], { query }: Call) {
+export function answerResources(
+  self: string,
+  resources: readonly Resource[],
+  { query }: Call,
+  meta?: Source['meta'],
+) {
   const rows = resources.map((resource) => sorted(resource) as Resource);
-  return answerCollection(listSource(self, rows), query);
+  return answerCollection({ ...listSource(self, rows), meta }, query);
 }
 
 /** Start and stop of one type of resources. */
@@ -130,6 +147,12 @@ export function switchRoutes(
     verb('start', `Starts a ${word} that was stopped`, (one) => one.start()),
     verb('stop', `Stops a ${word}; with \`force\` what is under way is cut`, (one, force) => one.stop(force)),
   ];
+}
+
+/** @throws AdminError 501 */
+export function checkServes({ serves }: System): void {
+  if (serves) return;
+  throw new AdminError(501, 'This process serves no sessions. Set it where they are served.');
 }
 
 function missing(word: string): never {

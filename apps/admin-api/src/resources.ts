@@ -10,6 +10,25 @@ export interface ResourceView {
   readonly links: Links;
 }
 
+/** What cannot be told where other processes run the services. */
+const UNKNOWN: Partial<Record<ResourceType, readonly string[]>> = {
+  listeners: ['state', 'statistics'],
+  servers: ['last_event', 'state', 'statistics', 'triggered_at'],
+  services: [
+    'parameters/retain_last_statements',
+    'parameters/session_trace',
+    'started',
+    'state',
+    'statistics',
+  ],
+};
+
+/** Names in `meta` the attributes that are absent because this process cannot know them. */
+export function metaOf(type: ResourceType, { serves }: System) {
+  const unknown = serves ? undefined : UNKNOWN[type];
+  return unknown && { unknown };
+}
+
 /** A service as JSON:API shows it. */
 export function serviceResource(service: Service, view: ResourceView): ResourceOf<'services'> {
   const { system, links } = view;
@@ -23,13 +42,13 @@ export function serviceResource(service: Service, view: ResourceView): ResourceO
     attributes: {
       backend: options.backend?.type ?? null,
       listeners: listeners.map((listener) => listenerResource(listener, view)),
-      parameters: { ...info?.parameters, ...system.settings.ownOf(name) },
+      parameters: { ...info?.parameters, ...(system.serves ? system.settings.ownOf(name) : {}) },
       router: info?.router ?? null,
       router_diagnostics: {},
       share: service.group,
       ...sourceOf(system),
-      started: new Date(info?.startedAt ?? system.startedAt).toUTCString(),
-      state: info?.state ?? 'Started',
+      ...(info?.startedAt === undefined ? {} : { started: new Date(info.startedAt).toUTCString() }),
+      ...(info?.state === undefined ? {} : { state: info.state }),
       ...trafficOf(info?.traffic),
       transports: (options.transports ?? []).map((transport) => transport.type),
       users: [],
@@ -55,10 +74,10 @@ export function serverResource(server: ServerInfo, { system, links }: ResourceVi
   const { name, address, port, protocol, state, changedAt } = server;
   return {
     attributes: {
-      ...(state === 'Unknown' ? {} : { last_event: state === 'Running' ? 'server_up' : 'server_down' }),
+      ...eventOf(state),
       parameters: { ...server.parameters, address, port, protocol, socket: null },
       ...sourceOf(system),
-      state,
+      ...(state === undefined ? {} : { state }),
       ...trafficOf(server.traffic),
       ...(changedAt === undefined ? {} : { triggered_at: new Date(changedAt).toUTCString() }),
     },
@@ -78,7 +97,7 @@ export function listenerResource(
     attributes: {
       parameters: { address, port, protocol, service },
       ...sourceOf(system),
-      state,
+      ...(state === undefined ? {} : { state }),
       ...trafficOf(listener.traffic),
     },
     id: name,
@@ -122,6 +141,11 @@ function relation(
     data: names.map((id) => ({ id, type })),
     links: { related: links.to(type), self: links.to(of, name, 'relationships', type) },
   };
+}
+
+function eventOf(state: ServerInfo['state']) {
+  if (state === 'Running') return { last_event: 'server_up' as const };
+  return state === 'Down' ? { last_event: 'server_down' as const } : {};
 }
 
 function sourceOf({ file }: System) {

@@ -10,7 +10,7 @@ import {
 } from './maxscale.js';
 import { answerResource, type Resource } from './query/collection.js';
 import { collectionQuery, resourceQuery } from './query/parameters.js';
-import { answerResources } from './resource-routes.js';
+import { answerResources, checkServes } from './resource-routes.js';
 import { type Call, type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
 import * as s from './schemas-maxscale.js';
@@ -105,6 +105,7 @@ export const MAXSCALE_ROUTES: readonly Route[] = [
     answers: { 204: undefined },
     async handle({ body }, { system, environment, user }) {
       const change = body.data.attributes?.parameters ?? {};
+      checkServes(system);
       if (Object.keys(change).length === 0) return { status: 204 };
       system.settings.setGlobal(change);
       environment.log({ level: 'notice', message: `${user.name} set ${JSON.stringify(change)}` });

@@ -1,5 +1,5 @@
 import { AdminError } from './errors.js';
-import { readRoutes, switchRoutes } from './resource-routes.js';
+import { checkServes, readRoutes, switchRoutes } from './resource-routes.js';
 import { serviceResource } from './resources.js';
 import { type Route, route } from './route.js';
 import { noQuery } from './schemas.js';
@@ -27,6 +27,7 @@ export const SERVICE_ROUTES: readonly Route[] = [
       if (body.data.id !== undefined && body.data.id !== name)
         throw new AdminError(400, 'data.id: is not the service of the path');
       const change = body.data.attributes?.parameters ?? {};
+      checkServes(system);
       if (Object.keys(change).length === 0) return { status: 204 };
       system.settings.setOf(name, change);
       const message = `${user.name} set ${JSON.stringify(change)}`;

@@ -33,7 +33,9 @@ function resource<const Type extends string, A extends z.ZodRawShape>(type: Type
 
 export const maxscale = resource('maxscale', {
   activated_at: date,
-  parameters: z.object({ retain_last_statements: z.int(), session_trace: z.int() }).catchall(z.unknown()),
+  parameters: z
+    .object({ retain_last_statements: z.int().optional(), session_trace: z.int().optional() })
+    .catchall(z.unknown()),
   process_datetime: date,
   started_at: date,
   system: z.strictObject({

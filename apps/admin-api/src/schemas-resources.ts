@@ -85,7 +85,7 @@ const listener = resource(
       service: z.string(),
     }),
     source: source.optional(),
-    state: z.enum(['Running', 'Stopped']),
+    state: z.enum(['Running', 'Stopped']).optional(),
     statistics: traffic.optional(),
   },
   { services: relationship },
@@ -99,7 +99,7 @@ const server = resource(
       .object({ address: z.string(), port: count, protocol: z.string(), socket: z.null() })
       .catchall(z.unknown()),
     source: source.optional(),
-    state: z.enum(['Running', 'Down', 'Unknown']),
+    state: z.enum(['Running', 'Down', 'Unknown']).optional(),
     statistics: traffic.optional(),
     triggered_at: date.optional(),
   },
@@ -117,13 +117,15 @@ const service = resource(
   {
     backend: z.string().nullable(),
     listeners: z.array(listener),
-    parameters: z.object({ retain_last_statements: z.int(), session_trace: z.int() }).catchall(z.unknown()),
+    parameters: z
+      .object({ retain_last_statements: z.int().optional(), session_trace: z.int().optional() })
+      .catchall(z.unknown()),
     router: z.string().nullable(),
     router_diagnostics: parameters,
     share: z.string(),
     source: source.optional(),
-    started: date,
-    state: z.enum(['Started', 'Stopped']),
+    started: date.optional(),
+    state: z.enum(['Started', 'Stopped']).optional(),
     statistics: traffic.optional(),
     transports: z.array(z.string()),
     users: z.array(z.unknown()).max(0),
@@ -144,8 +146,14 @@ export const RESOURCES = {
 export type ResourceType = keyof typeof RESOURCES;
 export type ResourceOf<T extends ResourceType> = z.infer<(typeof RESOURCES)[T]>;
 
+const unknown = z
+  .array(z.string())
+  .optional()
+  .openapi({ description: 'Attributes that this process cannot know' });
+
 /** One resource. */
-export const documentOf = <S extends z.ZodType>(data: S) => z.strictObject({ data, links: selfLink });
+export const documentOf = <S extends z.ZodType>(data: S) =>
+  z.strictObject({ data, links: selfLink, meta: z.strictObject({ unknown }).optional() });
 
 /** A collection, or a page of it. */
 export const collectionOf = <S extends z.ZodType>(data: S) =>
@@ -157,5 +165,5 @@ export const collectionOf = <S extends z.ZodType>(data: S) =>
       next: link.optional(),
       prev: link.optional(),
     }),
-    meta: z.strictObject({ total: count }).optional(),
+    meta: z.strictObject({ total: count.optional(), unknown }).optional(),
   });

@@ -36,9 +36,9 @@ export interface ServiceInfo {
   readonly name: string;
   /** Type of its router; undefined when the application itself answers. */
   readonly router?: string | undefined;
-  /** `Stopped`: its requests are refused. */
-  readonly state: 'Started' | 'Stopped';
-  readonly startedAt: Millis;
+  /** `Stopped`: its requests are refused. Undefined: another process runs it. */
+  readonly state?: 'Started' | 'Stopped' | undefined;
+  readonly startedAt?: Millis | undefined;
   readonly parameters?: Parameters | undefined;
   /** Names of the servers that its router uses. */
   readonly servers?: readonly string[] | undefined;
@@ -55,7 +55,8 @@ export interface ListenerInfo {
   /** The real one. */
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  readonly state: 'Running' | 'Stopped';
+  /** Undefined: another process has it. */
+  readonly state?: 'Running' | 'Stopped' | undefined;
   readonly traffic?: Traffic | undefined;
   readonly control?: Switch | undefined;
 }
@@ -66,8 +67,8 @@ export interface ServerInfo {
   readonly address: string;
   readonly port: number;
   readonly protocol: 'http' | 'https';
-  /** By the last attempt to reach it. `Unknown`: there was none. */
-  readonly state: 'Running' | 'Down' | 'Unknown';
+  /** By the last attempt to reach it. `Unknown`: there was none. Undefined: other processes use it. */
+  readonly state?: 'Running' | 'Down' | 'Unknown' | undefined;
   /** When the state last changed. */
   readonly changedAt?: Millis | undefined;
   readonly parameters?: Parameters | undefined;
@@ -111,6 +112,8 @@ export interface ProcessLog {
 
 /** What the process around the API knows and can do. Its methods are called for each request, so they tell what is so now. */
 export interface System {
+  /** Whether it runs the services. False for an API alone: it knows nothing of the processes that do, and settings have no effect there. */
+  readonly serves: boolean;
   /** Of the program; undefined when it does not tell. */
   readonly version: string | undefined;
   readonly startedAt: Millis;
@@ -138,6 +141,7 @@ export function completeSystem(
 ): System {
   const startedAt = told.startedAt ?? now() - Math.round(process.uptime() * 1000);
   return {
+    serves: true,
     version: undefined,
     file: undefined,
     parameters: () => ({}),

@@ -105,7 +105,7 @@ export function system(control: { service: Switch; listener: Switch }): Partial<
 export interface Shown {
   readonly id: string;
   readonly links: { readonly self: string };
-  readonly relationships: Readonly<Record<string, { readonly data: readonly unknown[] }>>;
+  readonly relationships: Readonly<Record<string, { readonly data: readonly { readonly id: string }[] }>>;
   readonly attributes: {
     readonly log?: readonly { readonly id: string }[];
     readonly parameters?: unknown;
@@ -118,6 +118,7 @@ export interface Shown {
 interface Document<Data> {
   readonly data: Data;
   readonly links: { readonly self: string; readonly prev?: string };
+  readonly meta?: unknown;
 }
 
 type Ask = (method: string, path: string) => Promise<Response>;

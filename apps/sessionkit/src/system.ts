@@ -1,4 +1,6 @@
 import {
+  configuredModules,
+  configuredServers,
   type ListenerInfo,
   type Meter,
   type Parameters,
@@ -9,7 +11,7 @@ import {
   thisThread,
 } from '@sessionkit/admin-api';
 import type { AdminConfig, CheckedConfig } from '@sessionkit/compose';
-import type { ServerStatus, ServerTarget } from '@sessionkit/session-core';
+import type { ServerStatus } from '@sessionkit/session-core';
 import type { Listener, ServiceFront } from './listener.js';
 import { type Logs, SHOWN } from './log.js';
 import { serviceParameters } from './service-parameters.js';
@@ -40,22 +42,15 @@ export function createSystem(parts: SystemParts): Partial<System> {
     },
     servers: () => {
       const told = [...fronts.values()].flatMap(({ router }) => router?.status?.() ?? []);
-      return [...config.servers.values()].map((server) =>
-        serverInfo(
+      return configuredServers(config).map((server) =>
+        withStatus(
           server,
-          config,
           told.filter(({ name }) => name === server.name),
         ),
       );
     },
     listeners: () => listeners.map(listenerInfo),
-    modules: () =>
-      config.modules.map(({ kind, type, package: name, version: of }) => ({
-        id: `${kind}-${type}`,
-        type: kind,
-        package: name,
-        version: of,
-      })),
+    modules: () => configuredModules(config),
     threads: async () => [
       {
         ...(await thisThread()),
@@ -130,30 +125,16 @@ function listenerInfo(listener: Listener): ListenerInfo {
 }
 
 /** @param told by each router that uses it */
-function serverInfo(
-  { name, url, steer }: ServerTarget,
-  config: CheckedConfig,
-  told: readonly ServerStatus[],
-): ServerInfo {
-  const { protocol, hostname, port } = new URL(url);
-  const secure = protocol === 'https:';
+function withStatus(server: ServerInfo, told: readonly ServerStatus[]): ServerInfo {
   const sum = (of: (status: ServerStatus) => number) => told.reduce((total, one) => total + of(one), 0);
   // Each router finds out for itself. Who found out last knows best.
   const [latest] = told
     .filter(({ reachable }) => reachable !== undefined)
     .sort((a, b) => (b.changedAt ?? 0) - (a.changedAt ?? 0));
-  const users = [...config.services.values()].filter(({ router }) =>
-    router?.servers.some((server) => server.name === name),
-  );
   return {
-    name,
-    address: hostname.replace(/^\[|\]$/g, ''),
-    port: port === '' ? (secure ? 443 : 80) : Number(port),
-    protocol: secure ? 'https' : 'http',
+    ...server,
     state: latest === undefined ? 'Unknown' : latest.reachable ? 'Running' : 'Down',
     changedAt: latest?.changedAt,
-    parameters: { steer },
-    services: users.map((service) => service.name).sort(),
     traffic: {
       connections: sum(({ connections }) => connections),
       totalConnections: sum(({ totalConnections }) => totalConnections),
