@@ -12,17 +12,19 @@ export interface AnswerObserver {
 }
 
 /**
- * Looks on while an answer is written. What it sees goes out as it is, and at the same time: an observer delays and changes nothing.
+ * Looks on while an answer is written. What it sees goes out as it is, and at the same time: an observer delays and changes nothing. Fields that are on the
+ * response already (the session's `Vary`) are not those of the answer, unless its writer sets them again.
  */
 export function observeAnswer(response: ServerResponse, observer: AnswerObserver): void {
   const { writeHead, write, end } = response;
+  const foreign = fieldsBefore(response);
   let headSeen = false;
   let over = false;
 
   const seeHead = (status: number, given: unknown) => {
     if (headSeen) return;
     headSeen = true;
-    observer.head?.(status, fieldsOf(response, given));
+    observer.head?.(status, fieldsOf(response, given, foreign));
   };
   const seeData = (chunk: unknown, encoding: unknown) => {
     seeHead(response.statusCode, undefined);
@@ -58,7 +60,27 @@ export function observeAnswer(response: ServerResponse, observer: AnswerObserver
   response.once('close', () => finish(response.writableFinished));
 }
 
-function fieldsOf(response: ServerResponse, given: unknown): Record<string, string | readonly string[]> {
+/** Names of the fields that are there now, less those that are set from now on. */
+function fieldsBefore(response: ServerResponse): ReadonlySet<string> {
+  const names = new Set(response.getHeaderNames());
+  if (names.size === 0) return names;
+  const { setHeader, appendHeader } = response;
+  response.setHeader = (name, value) => {
+    names.delete(String(name).toLowerCase());
+    return setHeader.call(response, name, value) as ServerResponse;
+  };
+  response.appendHeader = (name, value) => {
+    names.delete(String(name).toLowerCase());
+    return appendHeader.call(response, name, value) as ServerResponse;
+  };
+  return names;
+}
+
+function fieldsOf(
+  response: ServerResponse,
+  given: unknown,
+  foreign: ReadonlySet<string>,
+): Record<string, string | readonly string[]> {
   const fields: Record<string, string | string[]> = Object.create(null);
   const add = (name: string, value: unknown) => {
     const values = Array.isArray(value) ? value.map(String) : [String(value)];
@@ -69,7 +91,7 @@ function fieldsOf(response: ServerResponse, given: unknown): Record<string, stri
     fields[key] = all.length === 1 && only !== undefined ? only : all;
   };
   for (const [name, value] of Object.entries(response.getHeaders()))
-    if (value !== undefined) add(name, value);
+    if (value !== undefined && !foreign.has(name)) add(name, value);
   const written = Array.isArray(given)
     ? inPairs(given)
     : Object.entries((given ?? {}) as OutgoingHttpHeaders);

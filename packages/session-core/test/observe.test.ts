@@ -11,9 +11,14 @@ interface Seen {
 }
 
 /** Lets `answer` write an answer to a real client, and tells what an observer and what the client saw. */
-async function watched(answer: (response: ServerResponse) => void, cut = false) {
+async function watched(
+  answer: (response: ServerResponse) => void,
+  cut = false,
+  before: Readonly<Record<string, string>> = {},
+) {
   const seen: Seen = { status: undefined, fields: undefined, body: '', ends: [] };
   const server = createServer((_request, response) => {
+    for (const [name, value] of Object.entries(before)) response.setHeader(name, value);
     observeAnswer(response, {
       head(status, fields) {
         seen.status = status;
@@ -87,4 +92,24 @@ it('sees an answer without a body', async () => {
 it('is told once, and that it is not whole, of an answer that is cut', async () => {
   const { seen } = await watched((response) => void response.write('part'), true);
   expect(seen).toMatchObject({ status: 200, body: 'part', ends: [false] });
+});
+
+it.each<[string, (response: ServerResponse) => void, string | undefined]>([
+  ['leaves them alone', (response) => void response.end(), undefined],
+  ['writes others', (response) => void response.writeHead(200, { 'X-One': '1' }).end(), undefined],
+  ['sets them again', (response) => void response.setHeader('vary', 'Cookie').end(), 'Cookie'],
+  [
+    'adds to them',
+    (response) => void response.appendHeader('vary', 'Accept').end(),
+    expect.stringContaining('Accept'),
+  ],
+  [
+    'writes them with the head',
+    (response) => void response.writeHead(200, ['vary', 'Accept']).end(),
+    'Accept',
+  ],
+])('fields that were there before are not the answer, when its writer %s', async (_does, answer, vary) => {
+  const { seen } = await watched(answer, false, { Vary: 'Cookie' });
+  const { vary: told } = { ...seen.fields };
+  expect(told === undefined ? undefined : [told].flat().join()).toEqual(vary);
 });
