@@ -105,6 +105,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     this.#exchange.onServer(server.name);
     const open = () => this.#open(status, text, upstreamFields(raw, this.#wiring.carriers));
     const said = steeringFields(raw);
+    if (said !== undefined) this.#exchange.steered = true;
     if (said === undefined || !server.steer) {
       if (said !== undefined) this.#wiring.mayNotSteer(server);
       open();

@@ -47,6 +47,11 @@ export interface Exchange {
   readonly host: string;
   /** Told for the access log: the upstream that answered. */
   onServer(name: string): void;
+  /**
+   * Set by the router before the head goes out, and never taken back: the answer said something to the session, so it is for this one request and is neither
+   * kept nor repeated.
+   */
+  steered?: boolean | undefined;
 }
 
 /** What a router knows of a server, from the requests that it has sent there. */
