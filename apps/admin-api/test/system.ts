@@ -19,7 +19,7 @@ export class FakeSwitch implements Switch {
 const LEVELS = ['info', 'notice', 'warning', 'error'] as const;
 
 /** Lines 1 to `count` of a process log. */
-export function logOf(count: number): System['log'] {
+function logOf(count: number): System['log'] {
   const lines: LogLine[] = Array.from({ length: count }, (_, i) => ({
     id: i + 1,
     at: 1_780_315_200_000 + i,
