@@ -5,7 +5,7 @@ const MOST_WAITING = 16 * 1024 * 1024;
 const CLOSE_TIMEOUT = 1_000;
 
 /**
- * Writes lines to stdout or stderr in the background: a slow reader of a log slows no request down, and one that has gone (EPIPE, ECONNRESET) ends the
+ * Writes lines to a descriptor, such as that of stdout, in the background: a slow reader of a log slows no request down, and one that has gone (EPIPE, ECONNRESET) ends the
  * output and not the process.
  */
 export class Output {
@@ -15,7 +15,7 @@ export class Output {
   #busy = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(fd: 1 | 2) {
+  constructor(fd: number) {
     this.#stream = new sonic.SonicBoom({ fd, sync: false, maxLength: MOST_WAITING });
     this.#stream.on('error', () => {
       this.#open = false;
