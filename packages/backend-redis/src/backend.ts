@@ -23,6 +23,7 @@ import type {
   UserSlots,
   Watchable,
 } from '@sessionkit/session-core';
+import { bare } from './faults.js';
 import { append, readJournals } from './journals.js';
 import { Listing } from './listing.js';
 import { Notices } from './notices.js';
@@ -131,9 +132,12 @@ export class RedisBackend
   async #examine(): Promise<void> {
     const { log } = this.#store.options;
     try {
-      const info = String(await this.#store.send('info', ['INFO', 'memory']));
-      const [, policy] = /^maxmemory_policy:(\S+)/m.exec(info) ?? [];
-      if (policy === undefined || policy === 'noeviction') return;
+      const replies = await this.#store.connection.sendToAll([['INFO', 'memory']]);
+      const fault = replies.find((reply) => reply instanceof Error);
+      if (fault !== undefined) throw bare(fault);
+      const policies = replies.map((reply) => /^maxmemory_policy:(\S+)/m.exec(String(reply))?.[1]);
+      const policy = policies.find((name) => name !== 'noeviction');
+      if (policy === undefined) return;
       log({
         level: 'warning',
         message: `redis: maxmemory-policy is ${policy}: when memory runs out Redis drops sessions, and their users are logged out. Set it to noeviction`,

@@ -105,7 +105,8 @@ export function connectionOf(client: RedisClient): Connection {
   if ('nodes' in client) {
     const { redisOptions } = options as { readonly redisOptions?: object };
     refuse('ioredis Cluster', options, CLUSTER_OPTIONS);
-    refuse('ioredis Cluster', redisOptions ?? {}, CLUSTER_NODE_OPTIONS, 'redisOptions.');
+    const nodeOptions = { autoResendUnfulfilledCommands: true, ...redisOptions };
+    refuse('ioredis Cluster', nodeOptions, CLUSTER_NODE_OPTIONS, 'redisOptions.');
     return new IoRedisClusterConnection(client);
   }
   if ('nodeByAddress' in client)

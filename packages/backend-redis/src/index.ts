@@ -6,6 +6,9 @@ import { RedisStore } from './store.js';
 export type { RedisBackend } from './backend.js';
 export type {
   IoRedisClient,
+  IoRedisCluster,
+  IoRedisLine,
+  IoRedisNode,
   IoRedisSubscriber,
   NodeRedisClient,
   NodeRedisSubscriber,

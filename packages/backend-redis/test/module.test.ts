@@ -12,7 +12,7 @@ const own = ownServer();
 
 interface Outcome {
   readonly value?: object;
-  readonly issues?: readonly { readonly path: readonly string[]; readonly message: string }[];
+  readonly issues?: readonly { readonly path: readonly (string | number)[]; readonly message: string }[];
 }
 
 const check = (section: unknown) => module.config['~standard'].validate(section) as Outcome;
@@ -50,6 +50,7 @@ describe('the redis backend in a YAML file', () => {
       },
       key_prefix: 'sessionkit:',
       max_record_bytes: 4_194_304,
+      durable: false,
     });
   });
 
@@ -62,6 +63,7 @@ describe('the redis backend in a YAML file', () => {
     [{ ...usual, key_prefix: '{x}' }, ['key_prefix'], 'braces'],
     [{ ...usual, write_within: 0 }, ['write_within'], '0.001'],
     [{ ...usual, max_record_bytes: 0.5 }, ['max_record_bytes'], 'int'],
+    [{ ...usual, durable: 'yes' }, ['durable'], 'boolean'],
   ])('refuses %j and says where', (section, path, message) => {
     const { issues = [] } = check(section);
     expect(issues).toHaveLength(1);
@@ -77,7 +79,18 @@ describe('the redis backend in a YAML file', () => {
 
 describe('a resource of class redis', () => {
   it.each([
-    [{ _class: 'redis' }, ['url'], 'string'],
+    [{ _class: 'redis' }, [], 'one of url (one server), sentinels with master, and cluster'],
+    [{ _class: 'redis', url: 7 }, ['url'], 'string'],
+    [{ _class: 'redis', url: 'redis://x', cluster: ['x:1'] }, [], 'exactly one'],
+    [{ _class: 'redis', sentinels: ['x:26379'] }, ['master'], 'name under which the sentinels know'],
+    [{ _class: 'redis', sentinels: [], master: 'm' }, ['sentinels'], '>=1'],
+    [{ _class: 'redis', sentinels: ['x'], master: 'm' }, ['sentinels', 0], 'HOST:PORT'],
+    [{ _class: 'redis', cluster: ['redis://x:1'] }, ['cluster', 0], 'HOST:PORT'],
+    [{ _class: 'redis', cluster: ['x:1'], master: 'm' }, ['master'], 'goes with sentinels, not with cluster'],
+    [{ _class: 'redis', cluster: ['x:1'], db: 1 }, ['db'], 'database 0 only'],
+    [{ _class: 'redis', cluster: ['x:1'], nat_map: { 'x:1': 'y' } }, ['nat_map', 'x:1'], 'HOST:PORT'],
+    [{ _class: 'redis', url: 'redis://x', tls: true }, ['tls'], 'goes with sentinels or cluster'],
+    [{ _class: 'redis', url: 'redis://x', nat_map: { 'x:1': 'y:1' } }, ['nat_map'], 'goes with'],
     [{ _class: 'redis', url: 'http://x' }, ['url'], 'redis://HOST:PORT'],
     [{ _class: 'redis', url: 'redis://x', port: 1 }, [], 'port'],
     [{ _class: 'redis', url: 'redis://x', db: -1 }, ['db'], '0'],
