@@ -14,7 +14,7 @@ afterEach(() => {
   for (const step of cleanup.splice(0)) step();
 });
 
-/** The first fenced block of a language in a README. */
+/** The first fenced block of a language in a README, such as `js` or `js embedded`. */
 function block(readme: string, language: string): string {
   const text = readFileSync(join(root, readme), 'utf8');
   const found = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1];
@@ -63,4 +63,35 @@ test('the service of the first page answers its curl lines as printed', async ()
     expect(stdout.trimEnd(), command).toBe(console[i + 1]);
   }
   expect(console.length).toBe(6);
+});
+
+test.each([
+  ['js', 'console', '8989'],
+  ['js embedded', 'console embedded', '3000'],
+])('the program of admin-api in %j answers its curl lines as printed', async (language, console, usual) => {
+  const readme = 'apps/admin-api/README.md';
+  const port = await freePort();
+  const local = (text: string) => text.replaceAll(usual, String(port));
+  // A command, and the lines that it prints.
+  const steps = local(block(readme, console))
+    .split(/^\$ /m)
+    .slice(1)
+    .map((step) => [step.slice(0, step.indexOf('\n')), step.slice(step.indexOf('\n') + 1)] as const);
+  const code = local(block(readme, language)).replace('port: 8989', `port: ${port}`);
+  const file = program(code);
+  const server: ChildProcess = spawn(process.execPath, [file], {
+    cwd: join(file, '..'),
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  cleanup.unshift(() => server.kill());
+  if (server.stdout === null) throw new Error('no output');
+  const [chunk] = (await once(server.stdout, 'data')) as [Buffer];
+  const [[start = '', said = ''] = [], ...asked] = steps;
+  expect(start).toMatch(/^node \w+\.mjs &$/);
+  expect(chunk.toString()).toBe(said);
+  for (const [command, printed] of asked) {
+    const { stdout } = await run('sh', ['-c', command], { cwd: join(file, '..') });
+    expect(stdout.trimEnd(), command).toBe(printed.trimEnd());
+  }
+  expect(asked.length).toBeGreaterThanOrEqual(2);
 });
