@@ -1,58 +1,14 @@
-import { createServer, connect as dial, type Server, type Socket } from 'node:net';
-import { SessionError as Fault, type LogEntry, type SessionError } from '@sessionkit/session-core';
-import { startPostgres } from '@sessionkit/test-stores/postgres';
+import { SessionError as Fault, type SessionError } from '@sessionkit/session-core';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
-import pg from 'pg';
-import { afterAll, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { faultOf } from '../src/faults.js';
-import { postgres } from '../src/index.js';
-import module from '../src/module.js';
-import resource from '../src/resource.js';
-import { START, signal, startPlace, valid } from './store.js';
+import { signal, startPlace } from './store.js';
 
 const place = await startPlace();
 const { schema, admin } = place;
 const environment = testEnvironment({ random: 5 });
 const down = { code: 'BACKEND_DOWN', retryable: true };
 const after = (ms: number) => AbortSignal.timeout(ms);
-
-/** Passes bytes on, or swallows them, or refuses. */
-class Relay {
-  mode: 'pass' | 'swallow' = 'pass';
-  readonly #sockets = new Set<Socket>();
-  readonly #server: Server;
-
-  constructor(port: number) {
-    this.#server = createServer((client) => {
-      const upstream = dial(port, '127.0.0.1');
-      for (const [from, to] of [
-        [client, upstream],
-        [upstream, client],
-      ] as const) {
-        this.#sockets.add(from);
-        from.on('data', (bytes) => this.mode === 'pass' && to.write(bytes));
-        from.on('close', () => to.destroy());
-        from.on('error', () => to.destroy());
-      }
-    });
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    const address = this.#server.address();
-    return typeof address === 'object' && address !== null ? address.port : expect.fail();
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-    this.#sockets.clear();
-  }
-
-  async close(): Promise<void> {
-    this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-}
 
 describe('a call that is given up', () => {
   it('while it waits for a lock changes nothing later, and its connection is replaced', async () => {
@@ -129,19 +85,6 @@ describe('a call that is given up', () => {
     expect(await backend.load([record.id], signal)).toEqual([undefined]);
     expect(pool.totalCount).toBe(1);
   });
-
-  it('leaves the others of a small pool alone', async () => {
-    const pool = place.pool({ max: 2 });
-    const backend = place.backend({ pool });
-    const record = makeRecord(environment);
-    await backend.save(record, signal);
-    const held = await pool.connect();
-    const found = await Promise.all(
-      Array.from({ length: 200 }, () => backend.load([record.id], after(2_000))),
-    );
-    expect(found.every(([each]) => each !== undefined)).toBe(true);
-    held.release();
-  });
 });
 
 describe('a server that fails', () => {
@@ -164,97 +107,6 @@ describe('a server that fails', () => {
     await holder.query('rollback');
     holder.release();
     expect(await backend.load([record.id], signal)).toEqual([record]);
-  });
-
-  it('is silent, then speaks again: every call ends in time, and visits go on within a second', async () => {
-    const proxy = new Relay(Number(new URL(place.url).port));
-    const port = await proxy.listen();
-    const { username: user, pathname } = new URL(place.url);
-    const server = { host: '127.0.0.1', port, user, database: pathname.slice(1), pool_size: 5 };
-    const pool = resource.create(valid(resource, { _class: 'postgres', server }), { environment }) as pg.Pool;
-    const backend = place.backend({ pool });
-    const record = makeRecord(environment);
-    await backend.save(record, signal);
-    proxy.mode = 'swallow';
-    const asked = performance.now();
-    const answers = await Promise.allSettled(
-      Array.from({ length: 100 }, () => backend.load([record.id], after(1_500))),
-    );
-    expect(performance.now() - asked).toBeLessThan(1_750);
-    for (const answer of answers) expect(answer.status === 'rejected' && answer.reason).toMatchObject(down);
-    proxy.mode = 'pass';
-    const back = performance.now();
-    await vi.waitFor(async () => expect(await backend.load([record.id], after(200))).toEqual([record]), {
-      timeout: 2_000,
-      interval: 20,
-    });
-    expect(performance.now() - back).toBeLessThan(1_250);
-    proxy.cut();
-    const next = nextRecord(environment, record);
-    await vi.waitFor(async () => expect(await backend.save(next, signal)).toBe(true));
-    await backend.close();
-    await resource.close(pool);
-    await proxy.close();
-  });
-
-  it('is killed and comes back: what was acknowledged is there, and notices arrive again', {
-    timeout: START,
-  }, async () => {
-    const own = await startPostgres({ durable: true });
-    const server = own.server ?? expect.fail();
-    const pool = new pg.Pool({ connectionString: own.url, max: 3, connectionTimeoutMillis: 500 });
-    const logged: LogEntry[] = [];
-    const backend = postgres(pool, { createTable: true, log: (entry) => logged.push(entry) });
-    afterAll(async () => {
-      await backend.close();
-      await pool.end();
-      await own.stop();
-    });
-    const heard: string[] = [];
-    await backend.watch(({ id }) => heard.push(id));
-    const records = Array.from({ length: 50 }, () => makeRecord(environment));
-    await Promise.all(records.map((record) => backend.save(record, signal)));
-    await server.kill();
-    await expect(backend.load([], signal)).rejects.toMatchObject(down);
-    await expect(backend.save(makeRecord(environment), signal)).rejects.toMatchObject(down);
-    await server.start();
-    const back = performance.now();
-    const ids = records.map(({ id }) => id);
-    await vi.waitFor(async () => expect(await backend.load(ids, signal)).toEqual(records), { interval: 20 });
-    expect(performance.now() - back).toBeLessThan(1_000);
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
-    const how = { at: 1, cause: 'killed', by: undefined, keepUntil: Number.MAX_SAFE_INTEGER } as const;
-    const [first] = ids;
-    expect(await backend.end(ids.slice(0, 1), how, signal)).toEqual([first]);
-    await vi.waitFor(() => expect(heard).toContain(first), 2_000);
-    expect(logged.some(({ message }) => message.includes('no notices'))).toBe(true);
-  });
-
-  it('is not there at the start: the backend is made all the same, and serves once it is', async () => {
-    const proxy = new Relay(Number(new URL(place.url).port));
-    const port = await proxy.listen();
-    await proxy.close();
-    const pool = place.pool({
-      connectionString: undefined,
-      host: '127.0.0.1',
-      port,
-      user: 'test',
-      database: 'postgres',
-    });
-    const config = valid(module, { type: 'postgres', resource: 'db', schema, create_table: true });
-    const own = testEnvironment();
-    const backend = await module.create(config, {
-      environment: own,
-      path: 'session.backend',
-      resource: () => pool,
-    });
-    expect(own.entries).toMatchObject([
-      { level: 'error', message: 'session.backend: PostgreSQL does not answer yet' },
-    ]);
-    await expect(backend.load([], signal)).rejects.toMatchObject(down);
-    pool.options.port = Number(new URL(place.url).port);
-    expect(await backend.load([], signal)).toEqual([]);
-    await backend.close();
   });
 });
 

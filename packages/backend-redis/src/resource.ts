@@ -11,9 +11,10 @@ const SILENT_FOR = 2_500;
 /** How often a Cluster is asked who holds which slot: a master that has fallen silent does not tell that it has been replaced, in ms. */
 const SLOTS_EVERY = 1_000;
 
+const ADDRESS = /^(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):\d{1,5}$/;
 const host = z
   .string()
-  .regex(/^(?:\[[0-9a-fA-F:.]+\]|[^\s:/[\]]+):\d{1,5}$/, 'is no address: write HOST:PORT, or [IPV6]:PORT');
+  .refine((text) => ADDRESS.test(text), 'is no address: write HOST:PORT, or [IPV6]:PORT');
 const hosts = z.array(host).min(1);
 const text = z.string().min(1);
 
@@ -58,7 +59,7 @@ const config = z
     const [way] = ways;
     if (way === undefined) return;
     if (way === 'sentinels' && section.master === undefined)
-      report(['master'], 'is missing: give the name under which the sentinels know the server');
+      report(['master'], 'is missing beside sentinels: give the name under which they know the server');
     const others = {
       master: 'sentinels',
       sentinel_username: 'sentinels',
@@ -130,6 +131,7 @@ function commonOf({ username, password, connection_name, connect_timeout }: Conf
     connectTimeout: connect_timeout * 1_000,
     disconnectTimeout: MAX_RETRY_DELAY,
     socketTimeout: SILENT_FOR,
+    maxLoadingRetryTime: MAX_RETRY_DELAY,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };

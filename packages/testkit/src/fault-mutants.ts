@@ -152,6 +152,19 @@ export const faultMutants: readonly FaultMutant[] = [
           }
         : {},
   ),
+  verbs('is deaf after an outage', [['down while changes are watched', /no change was heard/]], (sound) => {
+    let deaf = false;
+    return {
+      load: (ids, signal) =>
+        sound.load(ids, signal).catch((error: unknown) => {
+          deaf = true;
+          throw error;
+        }),
+      ...(can(sound, 'watch')
+        ? { watch: (onChange) => sound.watch((change) => (deaf ? undefined : onChange(change))) }
+        : {}),
+    };
+  }),
   mutant(
     'takes a write however late it arrives',
     [['silent with 100 requests in flight: ', /counted after all/]],

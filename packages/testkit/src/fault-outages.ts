@@ -7,6 +7,8 @@ import { type FaultCase, type FaultKit, fails, pause } from './fault-kit.js';
 const REQUESTS = 20;
 /** How long an outage lasts, in ms: so long that whoever waits longer and longer between two tries waits long by now. */
 const OUTAGE = 3_000;
+/** A connection that only listens may find out late that it was lost, and is made again. */
+const HEARD_WITHIN = 5_000;
 /** How long whoever opens a store that says nothing may be kept waiting, in deadlines. */
 const PATIENCE = 3;
 const SIGNAL: AbortSignal = new AbortController().signal;
@@ -186,7 +188,37 @@ export const outageCases: readonly FaultCase[] = [
       for (const { id } of [own, ...others]) assert.ok(listed.has(id), `${id} is not in the list`);
     },
   },
+  {
+    name: 'down while changes are watched: they are heard again when the store is back',
+    ability: 'watch',
+    async run(kit) {
+      const { application, others } = await prepared(kit);
+      const { backend } = application;
+      assert.ok(can(backend, 'watch'));
+      const heard = new Set<SessionId>();
+      const stop = await backend.watch(({ id }) => heard.add(id));
+      await kit.refuse();
+      await kit.comesBack(application, others, OUTAGE);
+      const limit = performance.now() + HEARD_WITHIN;
+      for (let id = await ended(application); !heard.has(id); id = await ended(application)) {
+        assert.ok(
+          performance.now() < limit,
+          `no change was heard within ${HEARD_WITHIN} ms of the store being back`,
+        );
+        await pause(100);
+      }
+      await stop();
+    },
+  },
 ];
+
+/** A session that lived for a moment. */
+async function ended(application: Application): Promise<SessionId> {
+  const { id } = await application.customer();
+  assert.equal(await application.manager.end(id, ACTOR), true);
+  await pause(20);
+  return id;
+}
 
 function ending() {
   const at = Date.now();
