@@ -1,5 +1,5 @@
 import type { CheckedConfig } from '@sessionkit/compose';
-import type { ModuleInfo, ServerInfo, System } from './system.js';
+import type { ModuleInfo, Parameters, ServerInfo, System } from './system.js';
 
 /** The servers of a configuration, with nothing that only a process which uses them can tell. */
 export function configuredServers({
@@ -33,6 +33,18 @@ export function configuredModules({ modules }: Pick<CheckedConfig, 'modules'>): 
   }));
 }
 
+/** How a module is configured: numbers and booleans only, since texts may be secrets, such as a key to sign with. */
+export function shownParameters(section: unknown): Parameters {
+  return Object.fromEntries(
+    Object.entries(section ?? {}).filter(([, value]) => ['number', 'boolean'].includes(typeof value)),
+  );
+}
+
+/** How each filter is configured. */
+export function configuredFilters({ filters }: Pick<CheckedConfig, 'filters'>): System['filterParameters'] {
+  return (name) => shownParameters(filters.get(name)?.config);
+}
+
 /** What an API alone knows of the services whose sessions it shows: what their configuration says, and nothing of the processes that run them. */
 export function configuredSystem(config: CheckedConfig): Partial<System> {
   const { file, services, listeners } = config;
@@ -51,6 +63,7 @@ export function configuredSystem(config: CheckedConfig): Partial<System> {
     },
     servers: () => configuredServers(config),
     listeners: () => listeners.map((listener) => ({ ...listener, protocol: 'http' })),
+    filterParameters: configuredFilters(config),
     modules: () => configuredModules(config),
   };
 }

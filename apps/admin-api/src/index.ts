@@ -1,7 +1,7 @@
 export type { AccessEntry } from './access.js';
 export { type AdminApi, type AdminApiOptions, createAdminApi } from './api.js';
 export type { Operator } from './auth.js';
-export { configuredModules, configuredServers } from './configured.js';
+export { configuredFilters, configuredModules, configuredServers, shownParameters } from './configured.js';
 export { type NodeHandler, toNodeHandler } from './embed.js';
 export { createMeter, type Lag, type Load, type Meter, type ThreadInfo, thisThread } from './meter.js';
 export type { Authenticate } from './own-auth.js';

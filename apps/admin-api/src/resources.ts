@@ -117,7 +117,7 @@ export function filterResource(
     attributes: {
       filter_diagnostics: filter.diagnostics?.() ?? {},
       module: filter.type,
-      parameters: {},
+      parameters: system.filterParameters(name),
       ...sourceOf(system),
     },
     id: name,

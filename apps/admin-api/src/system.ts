@@ -126,6 +126,8 @@ export interface System {
   service(name: string): ServiceInfo | undefined;
   servers(): readonly ServerInfo[];
   listeners(): readonly ListenerInfo[];
+  /** How a filter of the manager is configured. */
+  filterParameters(name: string): Parameters;
   modules(): readonly ModuleInfo[];
   /** One for each event loop. */
   threads(): Promise<readonly ThreadInfo[]>;
@@ -149,6 +151,7 @@ export function completeSystem(
     service: (name) => (manager.services.has(name) ? { name, state: 'Started', startedAt } : undefined),
     servers: () => [],
     listeners: () => [],
+    filterParameters: () => ({}),
     modules: () => modulesOf(manager),
     threads: async () => [await thisThread()],
     log: undefined,

@@ -1,16 +1,12 @@
-import type { Parameters } from '@sessionkit/admin-api';
+import { type Parameters, shownParameters } from '@sessionkit/admin-api';
 import type { CheckedService } from '@sessionkit/compose';
 import type { Millis } from '@sessionkit/session-core';
 
-/**
- * How a service is configured, by the names of the configuration. Of its router only numbers and booleans: texts may be secrets, such as the key that it
- * signs with.
- */
+/** How a service and its router are configured, by the names of the configuration. */
 export function serviceParameters({ session, router }: CheckedService): Parameters {
   const { options } = session ?? {};
-  const routerSection = Object.entries((router?.config ?? {}) as Readonly<Record<string, unknown>>);
   const parameters = {
-    ...Object.fromEntries(routerSection.filter(([, value]) => ['number', 'boolean'].includes(typeof value))),
+    ...shownParameters(router?.config),
     allow_origins: options?.allowOrigins,
     anonymous_idle: seconds(options?.anonymousIdle),
     auto_create: options?.autoCreate,

@@ -1,4 +1,5 @@
 import {
+  configuredFilters,
   configuredModules,
   configuredServers,
   type ListenerInfo,
@@ -50,6 +51,7 @@ export function createSystem(parts: SystemParts): Partial<System> {
       );
     },
     listeners: () => listeners.map(listenerInfo),
+    filterParameters: configuredFilters(config),
     modules: () => configuredModules(config),
     threads: async () => [
       {

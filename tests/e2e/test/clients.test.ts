@@ -18,7 +18,8 @@ beforeAll(async () => {
   app = await startApp(`
 session: { auto_create: true, transport: { type: cookie }, backend: { type: memory } }
 servers: { server1: { url: "${upstream}", steer: true } }
-services: { shop: { router: { type: proxy, servers: [server1] } } }
+filters: { requests: { type: log }, "second one": { type: log, level: notice } }
+services: { shop: { filters: [requests], router: { type: proxy, servers: [server1], sign_key: "${'0'.repeat(20)}" } } }
 listeners: { public: { service: shop, port: 0 }, other: { service: shop, port: 0 } }
 admin: { listen: "127.0.0.1:0" }
 `);
@@ -161,8 +162,11 @@ describe('sessions', () => {
         relationships: { filters: { data: names.map((name) => ({ id: name, type: 'filters' })) } },
       },
     });
-    await operator.write('PATCH', `sessions/${id}`, body([]));
-    expect(related((await operator.get(`sessions/${id}`)).data, 'filters')).toEqual([]);
+    const shown = async () => related((await operator.get(`sessions/${id}`)).data, 'filters');
+    for (const names of [['second one'], ['second one', 'requests'], ['requests'], []]) {
+      await operator.write('PATCH', `sessions/${id}`, body(names));
+      expect(await shown()).toEqual(names);
+    }
     for (const names of [['nope'], ['a', 'b'], [7]]) {
       const { status } = await operator.refused('PATCH', `sessions/${id}`, body(names));
       expect(status).toBe(400);
@@ -289,6 +293,7 @@ describe('what sessions are linked to', () => {
     const shown = (await operator.get('services/shop')).data;
     shownTime(shown, 'attributes.started');
     expect(at(shown, 'attributes.parameters')).toMatchObject({ auto_create: true, response_timeout: 30 });
+    expect(at(shown, 'attributes.parameters')).not.toHaveProperty('sign_key');
     for (const name of ['listeners', 'users'])
       expect(Array.isArray(at(shown, `attributes.${name}`))).toBe(true);
     expect(at(shown, 'attributes.source.file')).toMatch(/sessionkit\.yaml$/);
@@ -322,9 +327,20 @@ describe('what sessions are linked to', () => {
     expect(related(shown, 'services')).toEqual(['shop']);
   });
 
-  row('list filters and monitors, which are none', async () => {
-    for (const resource of ['filters', 'monitors', 'filters/', 'monitors/'])
-      expect(await operator.list(resource)).toEqual([]);
+  row('list filters, show filters, show filter NAME', async () => {
+    for (const resource of ['filters', 'filters/']) {
+      const all = await operator.list(resource);
+      expect(all.map((one) => at(one, 'id'))).toEqual(['requests', 'second one']);
+    }
+    const shown = (await operator.get('filters/requests')).data;
+    expect(at(shown, 'attributes.module')).toBe('log');
+    expect(at(shown, 'attributes.parameters')).toEqual({});
+    expect(related(shown, 'services')).toEqual(['shop']);
+    expect(at(await operator.get('filters/second%20one'), 'data.id')).toBe('second one');
+  });
+
+  row('list monitors, which are none', async () => {
+    for (const resource of ['monitors', 'monitors/']) expect(await operator.list(resource)).toEqual([]);
   });
 
   row('list threads, show threads, show thread 0', async () => {
@@ -346,7 +362,12 @@ describe('what sessions are linked to', () => {
 
   row('list modules, show modules, show module NAME', async () => {
     const all = await operator.list('maxscale/modules');
-    expect(all.map((one) => at(one, 'id'))).toEqual(['backend-memory', 'router-proxy', 'transport-cookie']);
+    expect(all.map((one) => at(one, 'id'))).toEqual([
+      'backend-memory',
+      'filter-log',
+      'router-proxy',
+      'transport-cookie',
+    ]);
     const shown = (await operator.get('maxscale/modules/router-proxy')).data;
     expect(at(shown, 'attributes.module_type')).toBe('router');
     expect(at(shown, 'attributes.version')).toMatch(/^\d+\.\d+\.\d+/);

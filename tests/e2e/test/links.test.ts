@@ -21,8 +21,9 @@ session:
 servers:
   "up one/two": { url: "${upstream}", steer: true }
   "50% ü?#": { url: "${upstream}" }
+filters: { "log/it now": { type: log }, spare: { type: log } }
 services:
-  "web shop/eu": { router: { type: proxy, servers: ["up one/two", "50% ü?#"] } }
+  "web shop/eu": { filters: ["log/it now"], router: { type: proxy, servers: ["up one/two", "50% ü?#"] } }
   "blog & more": { session: { transport: { type: cookie, cookie_name: b } }, router: { type: proxy, servers: ["up one/two"] } }
   plain: { session: false, router: { type: proxy, servers: ["50% ü?#"] } }
 listeners:
@@ -35,7 +36,16 @@ admin: { listen: "127.0.0.1:0" }
     for (let i = 0; i < SESSIONS / 2; i++)
       await send(`${app.url(listener)}${i === 0 ? '/login' : '/'}`, { method: 'POST' });
   }
+  const [first] = await sessionIds();
+  const body = '{"data":[{"id":"log/it now"},{"id":"spare"}]}';
+  const url = `${app.admin}/v1/sessions/${first}/relationships/filters`;
+  expect((await send(url, { method: 'PATCH', headers: OPERATOR, body })).status).toBe(204);
 });
+
+async function sessionIds(): Promise<string[]> {
+  const { body } = await send(`${app.admin}/sessions`, { headers: OPERATOR });
+  return (JSON.parse(body) as { id: string }[]).map(({ id }) => id);
+}
 
 /** All that can be read without knowing a name, as the OpenAPI document tells. */
 async function starts(version: RegExp): Promise<string[]> {
@@ -67,14 +77,18 @@ describe('every link in every document leads somewhere', () => {
     report('/v1', crawled);
     expect(crawled.dead).toEqual([]);
     expect(crawled.links.length).toBeGreaterThanOrEqual(60);
-    for (const name of ['services/web%20shop%2Feu', 'servers/up%20one%2Ftwo', 'listeners/public%20a%2Fb'])
+    for (const name of [
+      'services/web%20shop%2Feu',
+      'servers/up%20one%2Ftwo',
+      'listeners/public%20a%2Fb',
+      'filters/log%2Fit%20now',
+    ])
       expect(crawled.links).toContain(`${app.admin}/v1/${name}/`);
     expect(crawled.links.every((link) => link.startsWith(`${app.admin}/v1/`))).toBe(true);
   });
 
   it('in the draft form, whose documents name their services and servers by path', async () => {
-    const { body } = await send(`${app.admin}/sessions`, { headers: OPERATOR });
-    const ids = (JSON.parse(body) as { id: string }[]).map(({ id }) => id);
+    const ids = await sessionIds();
     expect(ids).toHaveLength(SESSIONS);
     const of = (path: string) => ids.map((id) => `${app.admin}/sessions/${id}${path}`);
     const bare = (await starts(/^\/v1\//)).map((url) => url.replace('/v1/', '/'));
