@@ -6,7 +6,8 @@ import type { Backend } from '@sessionkit/session-core';
 
 /** What the test asks this process to do. */
 export interface Order {
-  readonly store: 'redis' | 'postgres';
+  readonly store: 'redis' | 'cluster' | 'postgres';
+  /** Of a Cluster its servers, `HOST:PORT` with commas between. */
   readonly url: string;
   /** Prefix of the keys, or the table. */
   readonly place: string;
@@ -14,7 +15,7 @@ export interface Order {
   readonly steps: number;
   /** Dies with the last step under way, not after its answer. */
   readonly inFlight?: boolean | undefined;
-  /** Breaks the adapter on purpose: what goes out together goes out in the opposite order. */
+  /** What goes out together goes out in the opposite order: breaks an adapter on purpose, but for a Cluster, where it has no order. */
   readonly reversed?: boolean | undefined;
   readonly verb: string;
   readonly args: readonly unknown[];
@@ -71,6 +72,27 @@ async function onRedis(): Promise<Backend> {
   return redis(counted, { prefix: order.place });
 }
 
+async function onCluster(): Promise<Backend> {
+  const { calling, clusterOf } = await import('./steps-cluster.js');
+  const cluster = await clusterOf(order.url);
+  let waiting: (() => Promise<void>)[] = [];
+  // What leaves in one turn of the event loop reaches several servers: as many of it as there are steps left, from either side.
+  const flush = async () => {
+    const batch = order.reversed ? waiting.toReversed() : waiting;
+    waiting = [];
+    const may = Math.min(left, batch.length);
+    left -= may;
+    await Promise.all(batch.slice(0, may).map((send) => send()));
+    if (may < batch.length) await die();
+  };
+  const call = (name: string, args: string[]) =>
+    new Promise((resolve, reject) => {
+      if (waiting.length === 0) setImmediate(flush);
+      waiting.push(() => cluster.call(name, args).then(resolve, reject));
+    });
+  return redis(calling(cluster, call), { prefix: order.place });
+}
+
 async function onPostgres(): Promise<Backend> {
   const { default: pg } = await import('pg');
   const pool = new pg.Pool({ connectionString: order.url, max: 1, application_name: 'steps' });
@@ -93,7 +115,8 @@ async function onPostgres(): Promise<Backend> {
   return backend;
 }
 
-const backend = order.store === 'redis' ? await onRedis() : await onPostgres();
+const makers = { redis: onRedis, cluster: onCluster, postgres: onPostgres };
+const backend = await makers[order.store]();
 // What belongs to the start, not to the call: scripts, columns, the clock.
 await backend.now(signal);
 left = order.steps;

@@ -11,6 +11,8 @@ export interface Subject {
   readonly order: Pick<Order, 'store' | 'url' | 'inFlight' | 'reversed'>;
   readonly environment: TestEnvironment;
   readonly program: Program;
+  /** Verbs that are tried at the same time: 1 where all have the same place. */
+  readonly together: number;
   /** An empty place of its own, and a backend on it as another process has it. */
   open(): Promise<{ readonly place: string; readonly store: Store }>;
   /** The same place a minute after: entries without their sessions have lapsed. */
@@ -38,36 +40,42 @@ export async function killAtEveryStep(
   subject: Subject,
   names: readonly string[] = Object.keys(verbs),
 ): Promise<Outcome> {
-  const outcome: Outcome = { verbs: 0, steps: 0, kills: 0, broken: [] };
-  for (const name of names) {
-    const prepare = verbs[name];
-    if (prepare === undefined) throw new Error(`there is no ${name}`);
-    outcome.verbs++;
-    for (let steps = 0; ; steps++) {
-      const { place, store } = await subject.open();
-      const setting = new Setting(store, subject.environment);
-      const bystander = await setting.stored({ user: 'cleo' });
-      const trial = await prepare(setting);
-      const done = await attempt(subject, {
-        ...subject.order,
-        place,
-        steps,
-        verb: trial.verb,
-        args: trial.args,
-      });
-      if (!done) outcome.kills++;
-      await subject.settle(place);
-      try {
-        await check(subject, place, trial, bystander.id, done);
-      } catch (error) {
-        outcome.broken.push(`${name}, ${steps} steps: ${(error as Error).message}`);
-      }
-      if (!done) continue;
-      outcome.steps += steps;
-      break;
-    }
-  }
+  const outcome: Outcome = { verbs: names.length, steps: 0, kills: 0, broken: [] };
+  const left = [...names];
+  const work = async () => {
+    for (let name = left.shift(); name !== undefined; name = left.shift())
+      await everyStepOf(name, subject, outcome);
+  };
+  await Promise.all(Array.from({ length: subject.together }, work));
   return outcome;
+}
+
+async function everyStepOf(name: string, subject: Subject, outcome: Outcome): Promise<void> {
+  const prepare = verbs[name];
+  if (prepare === undefined) throw new Error(`there is no ${name}`);
+  for (let steps = 0; ; steps++) {
+    const { place, store } = await subject.open();
+    const setting = new Setting(store, subject.environment);
+    const bystander = await setting.stored({ user: 'cleo' });
+    const trial = await prepare(setting);
+    const done = await attempt(subject, {
+      ...subject.order,
+      place,
+      steps,
+      verb: trial.verb,
+      args: trial.args,
+    });
+    if (!done) outcome.kills++;
+    await subject.settle(place);
+    try {
+      await check(subject, place, trial, bystander.id, done);
+    } catch (error) {
+      outcome.broken.push(`${name}, ${steps} steps: ${(error as Error).message}`);
+    }
+    if (!done) continue;
+    outcome.steps += steps;
+    return;
+  }
 }
 
 /** Whether the call came to its end before the process was killed. */
