@@ -23,6 +23,8 @@ export class Connections {
 
   constructor(server: Server) {
     server.on('connection', (socket) => {
+      // Told of again when its request was offered another protocol.
+      if (this.#open.has(socket)) return;
       const connection: Connection = { waiting: new Map(), last: undefined, read: 0, written: 0 };
       this.#open.set(socket, connection);
       socket.once('close', () => {

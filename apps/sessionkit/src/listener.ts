@@ -1,5 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import type { Switched } from '@sessionkit/admin-api';
 import type { ListenerConfig } from '@sessionkit/compose';
@@ -7,9 +7,12 @@ import { type HttpSettings, openVisit } from '@sessionkit/http-node';
 import {
   type Exchange,
   type Millis,
+  type OpenTunnel,
   type Router,
   type Service,
   SessionError,
+  type UpgradeParts,
+  type Visit,
 } from '@sessionkit/session-core';
 import type { Connections } from './connections.js';
 import { listenError } from './listen-error.js';
@@ -20,6 +23,12 @@ import { TrafficCount } from './traffic.js';
 import { Visited } from './visited.js';
 
 const STOPPED = gatewayProblem(503, 'This service has been stopped by its operator.');
+
+/** A connection that asks to be switched to a WebSocket. */
+type Offer = Pick<UpgradeParts, 'socket' | 'head'>;
+
+/** Close code for a client that is to come again elsewhere, or later (RFC 6455 section 7.4.1). */
+const GOING_AWAY = 1_001;
 
 /** What listeners of one service share. */
 export interface ServiceFront {
@@ -51,6 +60,8 @@ export class Listener {
   #port: Port | undefined;
   /** Those that were stopped, until their last connection is closed. */
   readonly #draining = new Set<Port>();
+  /** WebSockets that are open. */
+  readonly #tunnels = new Set<OpenTunnel>();
   #bound: AddressInfo | undefined;
   #idle: (() => void) | undefined;
   /** Starts and stops are done one after the other. */
@@ -93,6 +104,7 @@ export class Listener {
       this.#port = await Port.open(address, this.#bound?.port ?? port, {
         traffic: this.traffic,
         onRequest: (request, response, connections) => this.#accept(request, response, connections),
+        onUpgrade: (request, socket, head, connections) => this.#upgrade(request, socket, head, connections),
         onMalformed: (client, status, error) => this.#log({ client, status, error }),
         onError: (error) =>
           logs.log('error', `listener ${name}: a connection could not be accepted`, { err: error }),
@@ -131,6 +143,7 @@ export class Listener {
   async drain(): Promise<void> {
     this.#ended = true;
     await this.#inTurn(async () => this.#release());
+    for (const tunnel of this.#tunnels) tunnel.end(GOING_AWAY, 'the gateway stops');
     await Promise.all([...this.#draining].map((port) => port.drain()));
     if (this.traffic.activeRequests > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }
@@ -163,7 +176,17 @@ export class Listener {
     return done;
   }
 
-  #accept(request: IncomingMessage, response: ServerResponse, connections: Connections): void {
+  /** An answer other than the switch is written to the connection that node has handed over, and closes it. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer, connections: Connections): void {
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket);
+    socket.on('error', () => socket.destroy());
+    response.once('finish', () => socket.destroySoon());
+    this.#accept(request, response, connections, { socket, head });
+  }
+
+  #accept(request: IncomingMessage, response: ServerResponse, connections: Connections, offer?: Offer): void {
     const begun = performance.now();
     const visited = new Visited(request, this.#parts.settings);
     let bytes: number | undefined;
@@ -180,7 +203,7 @@ export class Listener {
       bytes = written;
       finish();
     });
-    this.#handle(request, response, visited)
+    this.#handle(request, response, visited, offer)
       .catch((error: unknown) => this.#fail(error, response, visited))
       .then(() => {
         handled = true;
@@ -188,16 +211,21 @@ export class Listener {
       });
   }
 
-  async #handle(request: IncomingMessage, response: ServerResponse, visited: Visited): Promise<void> {
-    const { front, router, settings } = this.#parts;
-    const { view, requestId } = visited;
+  async #handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visited: Visited,
+    offer: Offer | undefined,
+  ): Promise<void> {
+    const { front, settings } = this.#parts;
+    const { view } = visited;
     const problem = front.stopped ? STOPPED : requestProblem(request);
     if (problem !== undefined) {
       response.shouldKeepAlive = false;
       answerProblem(response, problem);
       return;
     }
-    if (view.upgrade) return this.#refuseUpgrade(response, visited);
+    if (offer !== undefined) return this.#switch(request, response, visited, offer);
     const visit = await openVisit(front.service, request, response, settings, {
       view,
       onRefusal: ({ code }) => {
@@ -206,8 +234,52 @@ export class Listener {
     });
     if (visit === undefined) return;
     visited.open(visit);
-    const { service } = front;
-    const noted = service.note(visit, `${view.method} ${view.path}`);
+    await this.#pass(request, response, visited, visit);
+  }
+
+  /** To a WebSocket. The session's word comes first: a page of another site learns nothing of what is here. */
+  async #switch(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visited: Visited,
+    offer: Offer,
+  ): Promise<void> {
+    const visit = await this.#parts.front.service.open(visited.view);
+    try {
+      if (visit.refusal !== undefined) {
+        visited.code = visit.refusal.code;
+        answerRefusal(response, visit.refusal);
+        return;
+      }
+      visited.open(visit);
+      let tunnel: OpenTunnel | undefined;
+      await this.#pass(request, response, visited, visit, {
+        ...offer,
+        finish: () => visit.finish({ status: 101, cacheControl: undefined }),
+        used: () => visit.used(),
+        opened: (opened) => {
+          tunnel = opened;
+          visited.switched = true;
+          this.#tunnels.add(opened);
+        },
+      });
+      await tunnel?.over;
+      if (tunnel !== undefined) this.#tunnels.delete(tunnel);
+    } finally {
+      visit.close();
+    }
+  }
+
+  async #pass(
+    request: IncomingMessage,
+    response: ServerResponse,
+    visited: Visited,
+    visit: Visit,
+    upgrade?: UpgradeParts,
+  ): Promise<void> {
+    const { front, router } = this.#parts;
+    const { view, requestId } = visited;
+    const noted = front.service.note(visit, `${view.method} ${view.path}`);
     const exchange: Exchange = {
       request,
       response,
@@ -216,27 +288,17 @@ export class Listener {
       clientAddress: visited.client,
       scheme: view.secure ? 'https' : 'http',
       host: view.host ?? '',
+      ...(upgrade && { upgrade }),
       onServer: (name) => {
         visited.server = name;
         noted?.answered(name);
       },
     };
     try {
-      await service.pass(visit, exchange, () => router.handle(exchange));
+      await front.service.pass(visit, exchange, () => router.handle(exchange));
     } finally {
       noted?.end();
     }
-  }
-
-  /** The session's word comes first: a page of another site learns nothing of what is here. */
-  async #refuseUpgrade(response: ServerResponse, visited: Visited): Promise<void> {
-    const visit = await this.#parts.front.service.open(visited.view);
-    visit.close();
-    response.shouldKeepAlive = false;
-    if (visit.refusal !== undefined) {
-      visited.code = visit.refusal.code;
-      answerRefusal(response, visit.refusal);
-    } else answerProblem(response, gatewayProblem(501, 'This gateway does not switch protocols.'));
   }
 
   #fail(error: unknown, response: ServerResponse, visited: Visited): void {

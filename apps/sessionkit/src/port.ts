@@ -9,6 +9,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { Connections } from './connections.js';
 import { refuseConnection } from './problems.js';
 import type { TrafficCount } from './traffic.js';
+import { readAsUsual, wantsWebSocket } from './upgrades.js';
 
 /** Sizes and times of a listener, in bytes and ms. */
 const SERVER_OPTIONS: ServerOptions = {
@@ -25,6 +26,8 @@ const SERVER_OPTIONS: ServerOptions = {
 export interface PortParts {
   readonly traffic: TrafficCount;
   onRequest(request: IncomingMessage, response: ServerResponse, connections: Connections): void;
+  /** A request to switch to a WebSocket: nobody else reads from the socket. */
+  onUpgrade(request: IncomingMessage, socket: Socket, head: Buffer, connections: Connections): void;
   /** Something that is no HTTP was refused. */
   onMalformed(client: string | undefined, status: number, code: string | undefined): void;
   /** A connection could not be accepted. */
@@ -35,18 +38,25 @@ export interface PortParts {
 export class Port {
   readonly #server: Server;
   readonly connections: Connections;
+  /** A connection is told of again when its request was offered another protocol. */
+  readonly #seen = new WeakSet<Socket>();
   #closed: Promise<void> | undefined;
 
-  private constructor({ traffic, onRequest, onMalformed }: PortParts) {
+  private constructor({ traffic, onRequest, onUpgrade, onMalformed }: PortParts) {
     const accept = (request: IncomingMessage, response: ServerResponse) =>
       onRequest(request, response, this.connections);
-    // There is no `upgrade` listener on purpose: node then reads such a request like the others, and an `Upgrade: h2c` can be ignored (RFC 9110 section 7.8).
     this.#server = createServer(SERVER_OPTIONS, accept);
+    this.#server.on('upgrade', (request, socket: Socket, head) => {
+      if (wantsWebSocket(request)) onUpgrade(request, socket, head, this.connections);
+      else readAsUsual(this.#server, request, socket, head);
+    });
     // Their size is bounded; of more than 2,000 node would drop some, such as what a proxy has appended.
     this.#server.maxHeadersCount = 0;
     // Node's own answer would be no problem document, and in no log.
     this.#server.on('checkExpectation', accept);
     this.#server.on('connection', (socket) => {
+      if (this.#seen.has(socket)) return;
+      this.#seen.add(socket);
       traffic.connected();
       socket.once('close', () => traffic.disconnected());
     });

@@ -6,6 +6,7 @@ import type { ClientCode, Visit, VisitRequest } from '@sessionkit/session-core';
 const REQUEST_ID = /^[\w.:/+=@-]{1,128}$/;
 /** The client saw no answer; this is the usual number for it in logs. */
 const CLIENT_CLOSED = 499;
+const SWITCHED = 101;
 
 /** What is known of a request, for its router and its line in the access log. */
 export class Visited {
@@ -14,6 +15,8 @@ export class Visited {
   readonly requestId: string;
   readonly client: string;
   server: string | undefined;
+  /** The connection is a WebSocket now. */
+  switched = false;
   /** Of the refusal that was answered. */
   code: ClientCode | undefined;
   #visit: Visit | undefined;
@@ -48,7 +51,7 @@ export class Visited {
     facts: { readonly bytes: number; readonly duration: number; readonly redacted: readonly string[] },
   ): Readonly<Record<string, unknown>> {
     const { bytes, duration, redacted } = facts;
-    const aborted = !response.writableFinished;
+    const aborted = !this.switched && !response.writableFinished;
     const session = this.#visit?.session;
     const stored = session?.id !== undefined && !session.isNew;
     return {
@@ -56,7 +59,7 @@ export class Visited {
       client: this.client,
       method: request.method,
       url: redactUrl(request.url ?? '', redacted),
-      status: aborted && bytes === 0 ? CLIENT_CLOSED : response.statusCode,
+      status: this.switched ? SWITCHED : aborted && bytes === 0 ? CLIENT_CLOSED : response.statusCode,
       code: this.code,
       aborted: aborted || undefined,
       bytes,

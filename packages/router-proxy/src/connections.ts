@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ConnectionInfo, Holding, HoldingSource, Millis, SessionId } from '@sessionkit/session-core';
@@ -202,4 +203,15 @@ function refresh({ lines }: Entry, now: Millis): boolean {
   for (const [id, { uses, usedAt, wire }] of lines)
     if (uses === 0 && (wire.socket.destroyed || now - usedAt > RECENT)) lines.delete(id);
   return lines.size > 0;
+}
+
+/** A body on its way up, each chunk counted for the session. */
+export async function* counted(
+  request: IncomingMessage,
+  use: () => Use | undefined,
+): AsyncGenerator<Buffer, void, void> {
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    use()?.write();
+    yield chunk;
+  }
 }

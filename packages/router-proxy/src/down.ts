@@ -1,6 +1,6 @@
-import type { CredentialCarriers } from '@sessionkit/session-core';
+import type { CredentialCarriers, Exchange } from '@sessionkit/session-core';
 import { setCookieName } from './credentials.js';
-import { dashed, isHopByHop, isSessionField, nominated, type RawFields } from './fields.js';
+import { dashed, inPairs, isHopByHop, isSessionField, nominated, type RawFields } from './fields.js';
 
 /** Fields of an upstream's head, trailer or 1xx that the client may see: end-to-end, without credentials and steering. */
 export function upstreamFields(raw: RawFields, carriers: CredentialCarriers): string[] {
@@ -22,4 +22,27 @@ export function upstreamFields(raw: RawFields, carriers: CredentialCarriers): st
 export function latin1(raw: unknown): string[] {
   if (!Array.isArray(raw)) return [];
   return raw.map((part: unknown) => (Buffer.isBuffer(part) ? part.toString('latin1') : String(part)));
+}
+
+/** Passes the links of a 103 on (RFC 8297). */
+export function earlyHints(
+  { request, response }: Exchange,
+  raw: RawFields,
+  carriers: CredentialCarriers,
+): void {
+  if (request.httpVersionMinor === 0) return;
+  const pairs = inPairs(upstreamFields(raw, carriers));
+  const link = pairs.filter(([name]) => name.toLowerCase() === 'link').map(([, value]) => value);
+  try {
+    if (link.length > 0) response.writeEarlyHints({ link });
+  } catch {
+    // Only a hint, and node takes no link that it does not understand.
+  }
+}
+
+/** RFC 9110 section 8.6: some servers send it with a 204 all the same, and clients then wait for a body. */
+export function dropLength(fields: string[]): void {
+  for (let i = fields.length - 2; i >= 0; i -= 2) {
+    if (fields[i]?.toLowerCase() === 'content-length') fields.splice(i, 2);
+  }
 }

@@ -71,7 +71,7 @@ export class ProxyRouter implements Router {
     const { request, session } = exchange;
     const { carriers, environment, signKey } = this.#wiring;
     const { method = 'GET', rawHeaders } = request;
-    if (wantsWebSocket(rawHeaders)) return problems.NO_UPGRADE;
+    if (exchange.upgrade === undefined && wantsWebSocket(rawHeaders)) return problems.NO_UPGRADE;
     if (method === 'TRACE') return problems.NO_TRACE;
     if (!HOST.test(exchange.host)) return problems.BAD_HOST;
     const coding = transferCoding(rawHeaders);

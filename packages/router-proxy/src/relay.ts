@@ -1,15 +1,17 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http';
-import type { Readable } from 'node:stream';
+import { STATUS_CODES } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import { type Exchange, type ServerTarget, SessionEnded, SessionError } from '@sessionkit/session-core';
 import type { Dispatcher } from 'undici';
-import type { Use } from './connections.js';
-import { latin1, upstreamFields } from './down.js';
+import { counted, type Use } from './connections.js';
+import { dropLength, earlyHints, latin1, upstreamFields } from './down.js';
+import { EventStream } from './event-stream.js';
 import { inPairs, transferCoding } from './fields.js';
 import type { Gate } from './gate.js';
 import * as problems from './problem.js';
 import { cut, type Problem, sendProblem } from './problem.js';
 import { whenClosed } from './sockets.js';
 import { MalformedSteering, obey, readSteering, steeringFields } from './steering.js';
+import { openTunnel, upgradeHead } from './upgrade.js';
 import type { Upstream, Wiring } from './upstream.js';
 
 type Controller = Dispatcher.DispatchController;
@@ -49,6 +51,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   #controller: Controller | undefined;
   #gate: Gate | undefined;
   #use: Use | undefined;
+  #events: EventStream | undefined;
   /** The server waits for a client that does not read. */
   #heldBack = false;
   /** Fires when no connection became free in time. */
@@ -89,12 +92,48 @@ export class Relay implements Dispatcher.DispatchHandler {
     if (this.#phase === 'over') controller.abort(OVER);
   }
 
+  /** The server has switched to a WebSocket. What it says to the session with that is not obeyed: there is no head that could hand out a token. */
+  onRequestUpgrade(
+    _controller: Controller,
+    _status: number,
+    headers: Record<string, string | string[]>,
+    server: Duplex,
+  ): void {
+    const { upgrade } = this.#exchange;
+    if (upgrade === undefined || this.#phase !== 'waiting') {
+      server.destroy();
+      return;
+    }
+    this.#phase = 'deciding';
+    this.#exchange.onServer(this.#server?.name ?? '');
+    server.on('error', () => server.destroy());
+    upgrade
+      .finish()
+      .then((fields) => {
+        const head = upgradeHead(headers, fields, this.#wiring.carriers);
+        const gone = this.#phase === 'over';
+        const use = this.#use;
+        this.#use = undefined;
+        this.#controller = undefined;
+        this.#phase = 'over';
+        if (gone) {
+          server.destroy();
+          use?.end();
+        } else openTunnel(this.#exchange, upgrade, { head, server, use });
+        this.#closed();
+      })
+      .catch((fault: unknown) => {
+        server.destroy();
+        this.#refuse(fault);
+      });
+  }
+
   onResponseStart(controller: Controller, status: number, _decoded: unknown, text?: string): void {
     this.#use?.read();
     if (this.#phase !== 'waiting') return;
     const raw = latin1(controller.rawHeaders);
     if (status < 200) {
-      this.#hint(status, raw);
+      if (status === 103) earlyHints(this.#exchange, raw, this.#wiring.carriers);
       return;
     }
     const server = this.#server as ServerTarget;
@@ -173,8 +212,9 @@ export class Relay implements Dispatcher.DispatchHandler {
         method,
         path: target,
         headers: fields,
+        ...(this.#exchange.upgrade && { upgrade: 'websocket' }),
         // An async iterable, which the type does not know. The stream itself would take the client's connection with it when it fails.
-        body: hasBody ? (this.#upload(request) as unknown as Readable) : null,
+        body: hasBody ? (counted(request, () => this.#use) as unknown as Readable) : null,
         onGate: (gate) => {
           this.#gate = gate;
         },
@@ -192,13 +232,6 @@ export class Relay implements Dispatcher.DispatchHandler {
     if (id === undefined || wire === undefined || server === undefined) return;
     this.#use = this.#wiring.sessions.begin(id, server.name, wire, () => response.writableLength);
     this.#use.write();
-  }
-
-  async *#upload(request: IncomingMessage): AsyncGenerator<Buffer> {
-    for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-      this.#use?.write();
-      yield chunk;
-    }
   }
 
   #closeGate(): void {
@@ -227,26 +260,21 @@ export class Relay implements Dispatcher.DispatchHandler {
   readonly #sessionEnded = (): void => {
     const reason: unknown = this.#signal?.reason;
     const cause = reason instanceof SessionEnded ? reason.endCause : undefined;
-    this.#stop(problems.ended(cause));
+    const stop = () => this.#stop(problems.ended(cause));
+    if (this.#phase !== 'open' || this.#events === undefined) stop();
+    else if (this.#events.end(cause, stop)) this.#toldEnd();
   };
 
-  #hint(status: number, raw: readonly string[]): void {
-    const { request, response } = this.#exchange;
-    if (status !== 103 || request.httpVersionMinor === 0) return;
-    const pairs = inPairs(upstreamFields(raw, this.#wiring.carriers));
-    const link = pairs.filter(([name]) => name.toLowerCase() === 'link').map(([, value]) => value);
-    try {
-      if (link.length > 0) response.writeEarlyHints({ link });
-    } catch {
-      // Only a hint, and node takes no link that it does not understand.
-    }
+  /** The last event went out: nothing of the upstream may follow. */
+  #toldEnd(): void {
+    this.#phase = 'over';
+    this.#abort();
   }
 
   #open(status: number, text: string | undefined, fields: string[]): void {
     const { request, response } = this.#exchange;
     if (this.#phase === 'over' || response.destroyed) return;
     this.#watch();
-    // RFC 9110 section 8.6: some servers send it all the same, and clients then wait for a body.
     if (status === 204) dropLength(fields);
     // What is left of the upload is not wanted.
     if (!request.complete) fields.push('Connection', 'close');
@@ -257,6 +285,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       return;
     }
     this.#phase = 'open';
+    this.#events = EventStream.of(response, status, fields);
     // undici takes the Content-Length of a 304 for a promise of a body.
     if (request.method === 'HEAD' || status === 304 || status === 204) {
       this.#finish();
@@ -278,6 +307,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   #write(chunk: Buffer): boolean {
     this.#wrote = true;
     const more = this.#exchange.response.write(chunk);
+    if (this.#events?.pass(chunk) === false) this.#toldEnd();
     if (!more) this.#closeGate();
     return more;
   }
@@ -330,6 +360,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     this.#early = [];
     clearTimeout(this.#queued);
     this.#signal?.removeEventListener('abort', this.#sessionEnded);
+    this.#events?.close();
     this.#use?.end();
     this.#abort();
     this.#resolve();
@@ -359,11 +390,5 @@ export class Relay implements Dispatcher.DispatchHandler {
       session: session.id,
       ...(error !== undefined && { error }),
     });
-  }
-}
-
-function dropLength(fields: string[]): void {
-  for (let i = fields.length - 2; i >= 0; i -= 2) {
-    if (fields[i]?.toLowerCase() === 'content-length') fields.splice(i, 2);
   }
 }

@@ -62,3 +62,12 @@ export function refusalOf(settings: Settings, request: VisitRequest, fault: unkn
   const status = CLIENT_CODES[fault.clientCode];
   return refusal(settings, request, fault.clientCode, status === 503 ? { retryAfter: 1 } : {});
 }
+
+/** `hushed`: why the token opens nothing now; undefined: the request may not create a session. */
+export function nothingToChange(hushed: ClientCode | undefined): SessionError {
+  const why =
+    hushed === undefined
+      ? 'there is no session, and this request creates none: autoCreate is off, the rule of the path says none, or it is a HEAD, OPTIONS or upgrade request'
+      : 'the token does not open the session now; nothing can be set with it';
+  return new SessionError('SESSION_READ_ONLY', why, { clientCode: hushed ?? 'session_required' });
+}

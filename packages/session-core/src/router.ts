@@ -1,7 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
 import type { Environment, Millis } from './environment.js';
 import type { HoldingSource } from './holdings.js';
 import type { Session } from './session.js';
+import type { HeaderField } from './transport.js';
 
 /** A named upstream that a router can open connections to. */
 export interface ServerTarget {
@@ -45,6 +47,8 @@ export interface Exchange {
   readonly scheme: 'http' | 'https';
   /** Host as the client sees it. */
   readonly host: string;
+  /** Set for a request to switch to a WebSocket. A router that does not know it answers 501. */
+  readonly upgrade?: UpgradeParts | undefined;
   /** Told for the access log: the upstream that answered. */
   onServer(name: string): void;
   /**
@@ -71,6 +75,28 @@ export interface ServerStatus {
   readonly totalRequests: number;
 }
 
+/** What a request to switch to a WebSocket brings besides. Its `response` writes to the client's connection until the protocol is switched. */
+export interface UpgradeParts {
+  /** The client's connection. */
+  readonly socket: Duplex;
+  /** What has come from it behind the head. */
+  readonly head: Buffer;
+  /** Stores what the session waits for; answers the fields that go out with the 101. */
+  finish(): Promise<readonly HeaderField[]>;
+  /** The protocol is switched. */
+  opened(tunnel: OpenTunnel): void;
+  /** Something came from the client on the open socket: the session is used. */
+  used(): void;
+}
+
+/** A WebSocket while it is open. */
+export interface OpenTunnel {
+  /** Resolves when both sides are closed. */
+  readonly over: Promise<void>;
+  /** Tells the client why it is over, by a close code (RFC 6455 section 7.4), and closes it. */
+  end(code: number, reason: string): void;
+}
+
 /** The end of a service's chain: what is done with a request. */
 export interface Router {
   readonly type: string;
@@ -78,7 +104,7 @@ export interface Router {
   readonly holdings?: HoldingSource | undefined;
   /** One for each of its servers. Missing: it does not tell. */
   status?(): readonly ServerStatus[];
-  /** Answers the request. Resolves when the answer is finished or cut; faults of an upstream become 502 or 504, never a rejection. */
+  /** Answers the request. Resolves when the answer is finished or cut, or the protocol switched; faults of an upstream become 502 or 504, never a rejection. */
   handle(exchange: Exchange): Promise<void>;
   /** Closes idle upstream connections; requests in flight go on. */
   close(): Promise<void>;

@@ -121,6 +121,8 @@ export interface Visit {
   finish(head: AnswerHead | undefined): Promise<readonly HeaderField[]>;
   /** What to answer for a fault of this visit; undefined for a programming error, which is the application's to answer (500). */
   refuse(fault: unknown): Refusal | undefined;
+  /** Something came from the client on an open socket: the session is used. Costs nothing that could be waited for. */
+  used(): void;
   /** The answer is over, or the client has gone. */
   close(): void;
 }

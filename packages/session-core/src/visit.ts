@@ -9,7 +9,7 @@ import type { ClientCode } from './lists.js';
 import { LiveSession, type SessionHost } from './live-session.js';
 import type { Plan, ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
-import { refusalOf } from './refusal.js';
+import { nothingToChange, refusalOf } from './refusal.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
 import type { LoginOptions, Rotation } from './session.js';
 import type { Store } from './store.js';
@@ -227,6 +227,13 @@ export class OpenVisit implements Visit, SessionHost {
     return refusalOf(this.#parts.settings, this.#request, fault);
   }
 
+  used(): void {
+    const { record } = this;
+    if (record === undefined || record.version === 0) return;
+    const { store } = this.#parts;
+    store?.touch(record.id, record.epoch, store.now());
+  }
+
   close(): void {
     this.#closed = true;
     this.#unlink();
@@ -386,13 +393,4 @@ export class OpenVisit implements Visit, SessionHost {
       this.#busy--;
     }
   }
-}
-
-/** `hushed`: why the token opens nothing now; undefined: the request may not create a session. */
-function nothingToChange(hushed: ClientCode | undefined): SessionError {
-  const why =
-    hushed === undefined
-      ? 'there is no session, and this request creates none: autoCreate is off, the rule of the path says none, or it is a HEAD, OPTIONS or upgrade request'
-      : 'the token does not open the session now; nothing can be set with it';
-  return new SessionError('SESSION_READ_ONLY', why, { clientCode: hushed ?? 'session_required' });
 }
