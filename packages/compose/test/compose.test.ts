@@ -30,6 +30,28 @@ resources:
 `;
 
 describe('compose', () => {
+  it('hands the manager what is to be kept of what sessions do, asked anew with every request', async () => {
+    let statements = 0;
+    const asked: string[] = [];
+    const kept = (service: string) => {
+      asked.push(service);
+      return { statements, lines: 0 };
+    };
+    const text =
+      'session: { auto_create: true, transport: { type: bearer }, backend: { type: memory } }\nservices: { shop: {} }';
+    const composition = await start(text, { kept });
+    const service = composition.services.get('shop')?.service;
+    if (service === undefined) throw new Error('no service');
+    const visit = await service.open(request());
+    await visit.finish({ status: 200, cacheControl: undefined });
+    expect(service.note(visit, 'GET /')).toBeUndefined();
+    statements = 2;
+    expect(service.note(visit, 'GET /')).toBeDefined();
+    expect(asked).toEqual(['shop', 'shop']);
+    visit.close();
+    await composition.close();
+  });
+
   it('gives routers their servers in the order of their section, and the carriers of all services', async () => {
     const composition = await start(
       `
