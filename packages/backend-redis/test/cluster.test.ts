@@ -1,6 +1,6 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SessionError, type SessionRecord } from '@sessionkit/session-core';
+import { can, SessionError, type SessionRecord } from '@sessionkit/session-core';
 import { type RedisCluster, startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import slotOf from 'cluster-key-slot';
@@ -9,6 +9,8 @@ import { createCluster } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type IoRedisCluster, type RedisOptions, redis } from '../src/index.js';
 import { signal } from './harness.js';
+import { clusterSection } from './many-harness.js';
+import { connectBy } from './store-harness.js';
 
 /** As the README tells an application to make it. */
 const options = {
@@ -179,6 +181,38 @@ it('each server is given the scripts, and given them again when it has lost them
     new Set([true]),
   );
   expect((await called()).every((count) => count > 0)).toBe(true);
+  await backend.close();
+});
+
+it('a user with the rights that the README lists for a Cluster can do everything there', async () => {
+  const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+  const listed =
+    /`(~PREFIX\*[^`]*)`,\s+and for the scripts `([^`]*)`\. With `durable` also `([^`]*)`; in a Cluster also `([^`]*)`/;
+  const words = (listed.exec(readme) ?? expect.fail())
+    .slice(1)
+    .join(' ')
+    .replaceAll('PREFIX', 'acl:')
+    .split(/\s+/);
+  for (const node of cluster.nodes)
+    expect(await node.ask('ACL', 'SETUSER', 'least', 'on', '>word', ...words)).toBe('+OK\r\n');
+  const section = { ...clusterSection(cluster), username: 'least', password: 'word' };
+  const backend = await connectBy(section, { durable: true, environment }, { key_prefix: 'acl:' });
+  if (!can(backend, 'watch') || !can(backend, 'inspect') || !can(backend, 'sweep'))
+    throw new Error('abilities');
+  const heard: unknown[] = [];
+  await backend.now(signal);
+  await backend.watch((change) => heard.push(change));
+  const records = Array.from({ length: 20 }, () => make({ user: 'ann' }));
+  for (const record of records) expect(await backend.save(record, signal)).toBe(true);
+  const ids = records.map(({ id }) => id);
+  expect((await backend.list({ user: 'ann', limit: 50 }, signal)).items).toHaveLength(20);
+  const at = environment.now();
+  const how = { at, cause: 'logout', by: undefined, keepUntil: at - 1 } as const;
+  expect([...(await backend.end(ids, how, signal))].sort()).toEqual([...ids].sort());
+  expect((await backend.sweep(at, 50, signal)).length).toBe(20);
+  await expect.poll(() => heard.length).toBeGreaterThan(0);
+  const faults = environment.entries.filter(({ message }) => !message.includes('has no replica'));
+  expect(faults).toEqual([]);
   await backend.close();
 });
 

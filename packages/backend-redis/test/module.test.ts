@@ -82,7 +82,7 @@ describe('a resource of class redis', () => {
     [{ _class: 'redis' }, [], 'one of url (one server), sentinels with master, and cluster'],
     [{ _class: 'redis', url: 7 }, ['url'], 'string'],
     [{ _class: 'redis', url: 'redis://x', cluster: ['x:1'] }, [], 'exactly one'],
-    [{ _class: 'redis', sentinels: ['x:26379'] }, ['master'], 'name under which the sentinels know'],
+    [{ _class: 'redis', sentinels: ['x:26379'] }, ['master'], 'name under which they know'],
     [{ _class: 'redis', sentinels: [], master: 'm' }, ['sentinels'], '>=1'],
     [{ _class: 'redis', sentinels: ['x'], master: 'm' }, ['sentinels', 0], 'HOST:PORT'],
     [{ _class: 'redis', cluster: ['redis://x:1'] }, ['cluster', 0], 'HOST:PORT'],

@@ -38,13 +38,16 @@ it('the README has the headings that every adapter has', () => {
 
 it('a user with the rights that the README lists can do everything', async () => {
   const rules =
-    /`(~PREFIX\*[^`]*)`,\s+and for the scripts `([^`]*)`/.exec(text)?.slice(1).join(' ') ?? expect.fail();
+    /`(~PREFIX\*[^`]*)`,\s+and for the scripts `([^`]*)`\. With `durable` also `([^`]*)`/
+      .exec(text)
+      ?.slice(1)
+      .join(' ') ?? expect.fail();
   const { server, environment } = own();
   const words = rules.replaceAll('PREFIX', 'acl:').split(/\s+/);
   expect(await server.ask('ACL', 'SETUSER', 'least', 'on', '>word', ...words)).toBe('+OK\r\n');
   const client = new Redis(server.url, { ...ioredisOptions, username: 'least', password: 'word' });
   await client.connect();
-  const backend = redis.redis(client, { prefix: 'acl:', log: environment.log });
+  const backend = redis.redis(client, { prefix: 'acl:', durable: true, log: environment.log });
   const now = await backend.now(signal);
   const heard: unknown[] = [];
   await backend.watch((change) => heard.push(change));
@@ -69,7 +72,7 @@ it('a user with the rights that the README lists can do everything', async () =>
   expect(await backend.claim({ ...claim, id: makeRecord(environment).id }, signal)).toEqual([]);
   expect(await backend.sweep(now, 5, signal)).toEqual([id]);
   expect(heard.length).toBeGreaterThan(1);
-  expect(environment.entries).toEqual([]);
+  expect(environment.entries).toMatchObject([{ message: expect.stringContaining('has no replica') }]);
   await backend.close();
   client.disconnect();
 });
