@@ -34,12 +34,20 @@ function isLongLine(packet: unknown): boolean {
   return end < 0 || end > URL_MAX;
 }
 
-/** Writes the answer where there is no request that could be answered, and ends the connection. */
-export function writeRefusal(error: AdminError, socket: Duplex): void {
+/**
+ * Writes the answer where there is no request that could be answered, and ends the connection.
+ * @param packet what the parser was reading
+ */
+export function writeRefusal(error: AdminError, socket: Duplex, packet: unknown): void {
   const { headers } = withCommonHeaders(errorResponse(error, false), Date.now());
   const body = render(errorDocument(error), false);
   headers.set('Content-Length', String(Buffer.byteLength(body)));
   headers.set('Connection', 'close');
   const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${fields}\r\n${body}`);
+  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${fields}\r\n${isHead(packet) ? '' : body}`);
+}
+
+/** A reader of the answer to HEAD takes no body. */
+function isHead(packet: unknown): boolean {
+  return Buffer.isBuffer(packet) && packet.subarray(0, 5).toString('latin1') === 'HEAD ';
 }

@@ -3,7 +3,7 @@ import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { getRequestListener } from '@hono/node-server';
+import { getRequestListener, RequestError } from '@hono/node-server';
 import { type Environment, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
 import type { AdminApi } from './api.js';
 import { AdminError } from './errors.js';
@@ -75,7 +75,7 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     );
   }
   const tls = options.tls && (await readTls(options.tls, environment));
-  const listener = createListener(api, address);
+  const listener = createListener(api, address, environment);
   const server: Server =
     tls === undefined
       ? createHttp(LIMITS, listener)
@@ -102,7 +102,7 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
   };
 }
 
-function createListener(api: AdminApi, address: string): RequestListener {
+function createListener(api: AdminApi, address: string, environment: Environment): RequestListener {
   return getRequestListener(
     (request, { incoming, outgoing }) => {
       const { remoteAddress, localAddress } = incoming.socket;
@@ -112,9 +112,15 @@ function createListener(api: AdminApi, address: string): RequestListener {
     },
     {
       overrideGlobalObjects: false,
-      errorHandler: () => {
-        api.refused?.(400, {});
-        return withCommonHeaders(errorResponse(refusalOf({}), true), Date.now());
+      errorHandler: (error) => {
+        const shown =
+          error instanceof RequestError
+            ? refusalOf({})
+            : new AdminError(500, 'The request could not be handled.');
+        if (shown.status === 500)
+          environment.log({ level: 'error', message: 'admin API: a request could not be handled', error });
+        api.refused?.(shown.status, {});
+        return withCommonHeaders(errorResponse(shown, true), Date.now());
       },
     },
   );
@@ -127,7 +133,7 @@ function refuse(api: AdminApi, error: NodeJS.ErrnoException | AdminError, socket
   const answerable = socket.writable && (error as NodeJS.ErrnoException).code !== 'ECONNRESET';
   if (answerable) {
     api.refused?.(shown.status, { remoteAddress });
-    writeRefusal(shown, socket);
+    writeRefusal(shown, socket, 'rawPacket' in error ? error.rawPacket : undefined);
   } else socket.destroy();
 }
 
