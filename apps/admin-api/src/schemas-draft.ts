@@ -26,7 +26,7 @@ export const draftQuery = z.object({ fields: fields.optional() });
 export const draftListQuery = draftQuery.extend({ range: range.optional() });
 
 /** With `fields` any of the members may be missing. */
-export const draftSession = z
+const draftSession = z
   .strictObject({
     address: z.string(),
     connected: z.string().openapi({ example: 'Wed Aug 31 03:03:12 2016', description: 'In UTC' }),
