@@ -8,7 +8,7 @@ import { type PostgresBackend, type PostgresOptions, postgres, type TableOptions
 import { tablesOf } from '../src/options.js';
 
 export const signal = new AbortController().signal;
-export const START = 120_000;
+const START = 120_000;
 
 /** A server, a schema of its own in it, and what looks past the backend. */
 export interface Place {
