@@ -2,7 +2,7 @@ import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core'
 import pg from 'pg';
 import { z } from 'zod';
 
-/** How long a query waits for a connection at least, in ms: what core has given up meanwhile is dropped. */
+/** How long a query waits for a connection, in ms, where nobody says how long core waits for the store. */
 const WAIT = 2_000;
 
 const seconds = (usual: number) => z.number().min(0).max(3_600).default(usual);
@@ -40,7 +40,7 @@ const module: ResourceModule<Config> = {
   kind: 'resource',
   type: 'postgres',
   config,
-  create({ server }, { environment }) {
+  create({ server }, { environment, deadline = WAIT }) {
     const { ssl, password } = server;
     const connecting = Math.ceil(server.connect_timeout * 1_000);
     const stating = Math.ceil(server.statement_timeout * 1_000);
@@ -65,7 +65,7 @@ const module: ResourceModule<Config> = {
       ssl: typeof ssl === 'boolean' ? ssl : tlsOptions(ssl),
       max: server.pool_size,
       Client,
-      connectionTimeoutMillis: Math.max(WAIT, connecting, stating),
+      connectionTimeoutMillis: Math.max(deadline, connecting),
       idleTimeoutMillis: server.idle_timeout * 1_000,
       ...(stating === 0 ? {} : { statement_timeout: stating }),
       application_name: server.application_name,

@@ -20,7 +20,7 @@ export async function connectTo(
 ): Promise<Backend> {
   const server = { ...LOGIN, ...via[0], ...(size === undefined ? {} : { pool_size: size }) };
   const section = { _class: 'postgres', server };
-  const pool = await resource.create(valid(resource.config, section), { environment });
+  const pool = await resource.create(valid(resource.config, section), { environment, deadline });
   const config = valid(module.config, {
     type: 'postgres',
     resource: 'store',

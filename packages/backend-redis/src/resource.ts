@@ -1,4 +1,4 @@
-import { CONTRACT_VERSION, type ResourceModule, SessionError } from '@sessionkit/session-core';
+import { CONTRACT_VERSION, type Millis, type ResourceModule, SessionError } from '@sessionkit/session-core';
 import { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import { bare, isReplyFault } from './faults.js';
@@ -6,8 +6,10 @@ import { greetedWithin } from './greeting.js';
 
 /** With `connect_timeout` less than a second: a server that is back is found within one. */
 const MAX_RETRY_DELAY = 200;
-/** A connection on which nothing was answered for so long is given up, so that another server is asked for, in ms. */
-const SILENT_FOR = 2_500;
+/** How long core waits for the store, in ms, where nobody says it. */
+const DEADLINE = 2_000;
+/** A connection on which nothing was answered for the deadline and so long is given up, so that another server is asked for, in ms. */
+const SILENT_LONGER = 500;
 /** How often a Cluster is asked who holds which slot: a master that has fallen silent does not tell that it has been replaced, in ms. */
 const SLOTS_EVERY = 1_000;
 
@@ -81,8 +83,12 @@ const module: ResourceModule<Config> = {
   kind: 'resource',
   type: 'redis',
   config,
-  async create(section, { environment }) {
-    const client = section.cluster === undefined ? serverOf(section) : clusterOf(section, section.cluster);
+  async create(section, { environment, deadline = DEADLINE }) {
+    const silentFor = deadline + SILENT_LONGER;
+    const client =
+      section.cluster === undefined
+        ? serverOf(section, silentFor)
+        : clusterOf(section, section.cluster, silentFor);
     let fault: Error | undefined;
     // Each call that meets an outage fails with it; the log has it once from the session store.
     const onFault = (error: Error) => {
@@ -123,24 +129,24 @@ function firstAttempt(client: Redis | Cluster): Promise<void> {
 
 const retryDelay = (times: number) => Math.min(times * 50, MAX_RETRY_DELAY);
 
-function commonOf({ username, password, connection_name, connect_timeout }: Config) {
+function commonOf({ username, password, connection_name, connect_timeout }: Config, silentFor: Millis) {
   return {
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
     connectionName: connection_name,
     connectTimeout: connect_timeout * 1_000,
     disconnectTimeout: MAX_RETRY_DELAY,
-    socketTimeout: SILENT_FOR,
+    socketTimeout: silentFor,
     maxLoadingRetryTime: MAX_RETRY_DELAY,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
   };
 }
 
-function serverOf(section: Config): Redis {
+function serverOf(section: Config, silentFor: Millis): Redis {
   const { url = '', sentinels, db } = section;
   const options = {
-    ...commonOf(section),
+    ...commonOf(section, silentFor),
     ...(db === undefined ? {} : { db }),
     lazyConnect: true,
     enableOfflineQueue: false,
@@ -162,7 +168,7 @@ function serverOf(section: Config): Redis {
   });
 }
 
-function clusterOf(section: Config, nodes: readonly string[]): Cluster {
+function clusterOf(section: Config, nodes: readonly string[], silentFor: Millis): Cluster {
   const { tls = false, connect_timeout } = section;
   return new Cluster(nodes.map(addressOf), {
     lazyConnect: true,
@@ -178,7 +184,7 @@ function clusterOf(section: Config, nodes: readonly string[]): Cluster {
     ...(tls
       ? { dnsLookup: (name: string, found: (error: null, name: string) => void) => found(null, name) }
       : {}),
-    redisOptions: { ...commonOf(section), ...(tls ? { tls: {} } : {}) },
+    redisOptions: { ...commonOf(section, silentFor), ...(tls ? { tls: {} } : {}) },
   });
 }
 

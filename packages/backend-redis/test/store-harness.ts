@@ -13,6 +13,7 @@ export async function connectBy(
 ): Promise<Backend> {
   const client = await resource.create(valid(resource.config, { _class: 'redis', ...section }), {
     environment,
+    deadline,
   });
   const context = { environment, path: 'session.backend', deadline, resource: () => client };
   const config = valid(module.config, { type: 'redis', resource: 'store', durable, ...options });

@@ -190,8 +190,8 @@ class Maker {
     if (use === undefined)
       throw new SessionError('CONFIG_INVALID', `there is no resource ${JSON.stringify(name)}`);
     const module: ResourceModule = use.module;
-    const { environment } = this;
-    const resource = await at(use.path, async () => module.create(use.config as never, { environment }));
+    const context = { environment: this.environment, deadline: this.#config.storeDeadline };
+    const resource = await at(use.path, async () => module.create(use.config as never, context));
     this.#closers.push(() => module.close(resource));
     return resource;
   }

@@ -39,6 +39,13 @@ export interface BackendContext {
   resource(id: string): unknown;
 }
 
+/** What a module is given to build a resource. */
+export interface ResourceContext {
+  readonly environment: Environment;
+  /** As {@link BackendContext.deadline}: what is silent for longer need not be waited for. */
+  readonly deadline?: Millis | undefined;
+}
+
 /** Default export of `@sessionkit/transport-NAME/module`. */
 export interface TransportModule<Config = never> extends ModuleOf<'transport', Config> {
   create(config: Config): Transport;
@@ -70,7 +77,7 @@ export interface FilterModule<Config = never> extends ModuleOf<'filter', Config>
  * `@sessionkit/backend-NAME/resource`.
  */
 export interface ResourceModule<Config = never> extends ModuleOf<'resource', Config> {
-  create(config: Config, context: { readonly environment: Environment }): unknown;
+  create(config: Config, context: ResourceContext): unknown;
   close(resource: unknown): Promise<void>;
 }
 

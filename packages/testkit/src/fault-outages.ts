@@ -6,7 +6,7 @@ import { type FaultCase, type FaultKit, fails, pause } from './fault-kit.js';
 /** How many requests find the store gone. */
 const REQUESTS = 20;
 /** How long an outage lasts, in ms: so long that whoever waits longer and longer between two tries waits long by now. */
-const OUTAGE = 3_000;
+const OUTAGE = { full: 3_000, less: 1_500 };
 /** A connection that only listens may find out late that it was lost, and is made again. */
 const HEARD_WITHIN = 5_000;
 /** How long whoever opens a store that says nothing may be kept waiting, in deadlines. */
@@ -21,6 +21,8 @@ async function prepared(kit: FaultKit) {
   for (const customer of [own, ...others]) await application.add(customer);
   return { application, own, others };
 }
+
+const lasting = ({ settings }: FaultKit) => (settings.full ? OUTAGE.full : OUTAGE.less);
 
 /** The store goes down while a request of `doing` is on its way, and stays down for the next ones. */
 async function goesDown<T>(kit: FaultKit, doing: () => Promise<T>): Promise<T> {
@@ -70,7 +72,7 @@ async function startsDown(kit: FaultKit, silent: boolean): Promise<void> {
   const application = await Promise.race([kit.start(), pause(most)]);
   assert.ok(application !== undefined, `it waited for the store, and had not started after ${most} ms`);
   await allUnavailable(kit, application, customers);
-  await kit.comesBack(application, customers, OUTAGE);
+  await kit.comesBack(application, customers, lasting(kit));
 }
 
 export const outageCases: readonly FaultCase[] = [
@@ -92,7 +94,7 @@ export const outageCases: readonly FaultCase[] = [
       kit.inTime(look);
       await loadFails(application.backend, own.id);
       await allUnavailable(kit, application, others);
-      await kit.comesBack(application, others, OUTAGE);
+      await kit.comesBack(application, others, lasting(kit));
       assert.equal((await application.look(own)).status, 200);
     },
   },
@@ -198,7 +200,7 @@ export const outageCases: readonly FaultCase[] = [
       const heard = new Set<SessionId>();
       const stop = await backend.watch(({ id }) => heard.add(id));
       await kit.refuse();
-      await kit.comesBack(application, others, OUTAGE);
+      await kit.comesBack(application, others, lasting(kit));
       const limit = performance.now() + HEARD_WITHIN;
       for (let id = await ended(application); !heard.has(id); id = await ended(application)) {
         assert.ok(
