@@ -44,7 +44,9 @@ export function writeRefusal(error: AdminError, socket: Duplex, packet: unknown)
   headers.set('Content-Length', String(Buffer.byteLength(body)));
   headers.set('Connection', 'close');
   const fields = [...headers].map(([name, value]) => `${name}: ${value}\r\n`).join('');
-  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${fields}\r\n${isHead(packet) ? '' : body}`);
+  socket.end(
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${fields}\r\n${isHead(packet) ? '' : body}`,
+  );
 }
 
 /** A reader of the answer to HEAD takes no body. */

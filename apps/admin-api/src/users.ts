@@ -56,7 +56,7 @@ export interface Users {
   noteLogin(name: string): Promise<void>;
 }
 
-export interface UserChange {
+interface UserChange {
   readonly password?: string | undefined;
   readonly account?: Account | undefined;
 }

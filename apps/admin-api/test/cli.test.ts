@@ -51,7 +51,7 @@ function withoutPassword() {
   onTestFinished(() => void vi.unstubAllEnvs());
 }
 
-describe('the program', () => {
+describe('the program', { timeout: 30_000 }, () => {
   test('serves the API alone, says that it will show no session of a memory backend, and stops when told to', async () => {
     vi.stubEnv('SESSIONKIT_ADMIN_PASSWORD', 'from the environment');
     onTestFinished(() => void vi.unstubAllEnvs());
@@ -75,6 +75,22 @@ describe('the program', () => {
     ]);
     expect(await program.stop()).toBe(0);
     await expect(fetch(program.url)).rejects.toThrow();
+  });
+
+  test('speaks HTTPS when the configuration names a certificate, and says what is wrong with one that is not there', async () => {
+    vi.stubEnv('SESSIONKIT_ADMIN_PASSWORD', 'from the environment');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    const tls = join(import.meta.dirname, 'fixtures', 'tls');
+    const config = (key: string) =>
+      CONFIG.replace('users_file', `tls: { cert: "${tls}/admin.crt", key: "${key}" }, users_file`);
+    const program = await start(config(`${tls}/admin.key`));
+    expect(program.url).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
+    await program.stop();
+    const broken = await start(config('none.key'));
+    expect(broken.url).toBe('ended with 1');
+    expect(broken.told.join('\n')).toContain(
+      `admin.tls.key: ${broken.folder}/none.key cannot be read (ENOENT). Name a PEM file that this process may read.`,
+    );
   });
 
   test('shows the first password on a terminal, once', async () => {

@@ -22,7 +22,7 @@ export interface Material {
 type Random = () => number;
 
 /** A small generator of numbers that repeats with its seed (mulberry32). */
-export function seeded(seed: number): Random {
+function seeded(seed: number): Random {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;
