@@ -1,0 +1,133 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { memory } from '@sessionkit/backend-memory';
+import {
+  type Backend,
+  createSessionManager,
+  events,
+  type Service,
+  type SessionId,
+  type Visit,
+  type VisitRequest,
+} from '@sessionkit/session-core';
+import { TestClock, testEnvironment } from '@sessionkit/testkit';
+import { cookie } from '@sessionkit/transport-cookie';
+import { expect, it, onTestFinished } from 'vitest';
+import { createMetrics } from '../src/index.js';
+
+function world(options: { backend?: Backend } = {}) {
+  const clock = new TestClock();
+  const environment = testEnvironment({ clock });
+  const backend = options.backend ?? memory({ now: () => clock.now() });
+  const manager = createSessionManager({ environment });
+  const service = manager.service('shop', { transports: [cookie()], autoCreate: true, backend });
+  manager.service('status');
+  const metrics = createMetrics({ manager, process: false });
+  onTestFinished(async () => {
+    metrics.close();
+    await manager.close();
+  });
+  return { clock, manager, service, metrics };
+}
+
+function request(token?: string): VisitRequest {
+  return {
+    method: 'GET',
+    path: '/',
+    secure: false,
+    host: 'shop.example',
+    upgrade: false,
+    untrustedProxy: false,
+    header: (name) => (name === 'cookie' && token !== undefined ? token : undefined),
+    query: () => [],
+    client: () => ({ ip: '192.0.2.7', port: 1, cipher: '', userAgent: '', attributes: {} }),
+  };
+}
+
+async function visit(service: Service, token?: string, act: (visit: Visit) => unknown = () => {}) {
+  const opened = await service.open(request(token));
+  if (opened.refusal !== undefined) return { token, id: undefined };
+  await act(opened);
+  const fields = await opened.finish({ status: 200, cacheControl: undefined });
+  opened.close();
+  const set = fields.find(([name]) => name.toLowerCase() === 'set-cookie')?.[1].split(';')[0];
+  return { token: set ?? token, id: opened.session.id as SessionId };
+}
+
+/** The samples without the time that calls took. */
+async function samples(metrics: { text(): Promise<string> }): Promise<string[]> {
+  const lines = (await metrics.text()).split('\n');
+  return lines.filter((line) => line !== '' && !line.startsWith('#') && !line.includes('_duration_'));
+}
+
+it('counts what happens to sessions, by service and by the words of closed lists', async () => {
+  const { service, manager, metrics, clock } = world();
+  const operator = { name: 'olga' };
+  const first = await visit(service);
+  await visit(service);
+  const loggedIn = await visit(service, first.token, ({ session }) => session.login('ann'));
+  await clock.advance(61_000);
+  const rotated = await visit(service, loggedIn.token, ({ session }) => session.rotate());
+  await manager.alter(first.id as SessionId, { parameters: { log_info: true } }, operator);
+  await manager.end(first.id as SessionId, operator);
+  await visit(service, rotated.token);
+  await clock.advance(1_000);
+  expect(await samples(metrics)).toEqual(
+    expect.arrayContaining([
+      'sessionkit_sessions_created_total{service="shop"} 2',
+      'sessionkit_logins_total{service="shop"} 1',
+      'sessionkit_rotations_total{service="shop"} 1',
+      'sessionkit_operator_changes_total{what="altered"} 1',
+      'sessionkit_sessions_ended_total{cause="killed"} 1',
+      'sessionkit_visits_refused_total{service="shop",code="session_ended"} 1',
+      'sessionkit_sessions{service="shop"} 1',
+    ]),
+  );
+  await clock.advance(3_600_000 + 400_000);
+  const after = await samples(metrics);
+  expect(after).toContain('sessionkit_sessions{service="shop"} 0');
+  expect(after.some((line) => /^sessionkit_sessions_swept_total\{store="memory"\} [12]$/.test(line))).toBe(
+    true,
+  );
+});
+
+it('times the calls of a store and counts their faults, and leaves out a count that it cannot give', async () => {
+  const sound = memory();
+  let down = false;
+  const backend = new Proxy(sound, {
+    get(target, name) {
+      const member: unknown = Reflect.get(target, name, target);
+      if (typeof member !== 'function') return member;
+      if (down && (name === 'load' || name === 'count')) return () => Promise.reject(new Error('down'));
+      return member.bind(target);
+    },
+  });
+  const { service, metrics } = world({ backend });
+  const { token } = await visit(service);
+  await visit(service, token);
+  down = true;
+  await visit(service, token);
+  const text = await metrics.text();
+  expect(text).toMatch(/sessionkit_store_call_duration_seconds_count\{store="memory",verb="load"\} 2/);
+  expect(text).toContain('sessionkit_store_faults_total{store="memory",verb="load",code="BACKEND_FAILED"} 1');
+  expect(text).not.toMatch(/^sessionkit_sessions\{/m);
+});
+
+it('has metrics of the process as well, and stops counting when it is closed', async () => {
+  const manager = createSessionManager();
+  const metrics = createMetrics({ manager });
+  expect(metrics.contentType).toContain('text/plain');
+  expect(await metrics.text()).toContain('process_resident_memory_bytes');
+  metrics.close();
+  expect(events.created.hasSubscribers).toBe(false);
+  await manager.close();
+});
+
+it('names in the README every metric that there is, with its labels, and no other', async () => {
+  const { metrics } = world();
+  const text = await metrics.text();
+  const there = [...text.matchAll(/^# HELP (\S+) /gm)].map(([, name]) => name).sort();
+  const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+  const named = [...readme.matchAll(/^\| `(sessionkit_\w+)`/gm)].map(([, name]) => name).sort();
+  expect(named).toEqual(there);
+});
