@@ -23,7 +23,7 @@ import {
   type UserSlots,
   type Watchable,
 } from '@sessionkit/session-core';
-import { Database } from './database.js';
+import { Database, statement } from './database.js';
 import { Journals } from './journal.js';
 import { Listing } from './listing.js';
 import { type CheckedOptions, storable, unstorable } from './options.js';
@@ -42,6 +42,8 @@ const TRAITS: BackendTraits = {
   staleness: 0,
   lateWrites: false,
 };
+
+const STANDBYS = statement(`select current_setting('synchronous_standby_names')`);
 
 /** Sessions in a table of PostgreSQL. Each verb is one statement: one round trip and one transaction. */
 export class PostgresBackend
@@ -62,10 +64,10 @@ export class PostgresBackend
 
   /** Made by {@link postgres}. */
   constructor(options: CheckedOptions) {
-    const { pool, tables, prepared, writeWithin, log } = options;
+    const { pool, tables, durable, log } = options;
     this.#options = options;
-    this.#db = new Database(pool, prepared, writeWithin, log);
-    this.#statements = statementsOf(tables);
+    this.#db = new Database(options);
+    this.#statements = statementsOf(tables, durable);
     this.#listing = new Listing(this.#db, tables);
     this.#slots = new Slots(this.#db, tables);
     this.#journals = new Journals(this.#db, tables);
@@ -225,6 +227,15 @@ export class PostgresBackend
     const signal = AbortSignal.timeout(this.#options.writeWithin);
     await ensureTables(this.#db, this.#options, signal);
     await this.#db.now(signal);
+    if (this.#options.durable) await this.#lookForStandbys(signal);
     this.#ready = true;
+  }
+
+  async #lookForStandbys(signal: AbortSignal): Promise<void> {
+    const [row] = await this.#db.run(STANDBYS, [], signal);
+    if (row?.[0] !== '') return;
+    const message =
+      'postgres: durable is true, but synchronous_standby_names is empty: what is acknowledged is on one server only';
+    this.#options.log({ level: 'warning', message });
   }
 }

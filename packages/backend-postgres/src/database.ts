@@ -1,6 +1,7 @@
-import { type LogEntry, type Millis, SessionError } from '@sessionkit/session-core';
+import { type Millis, SessionError } from '@sessionkit/session-core';
+import { cancel } from './cancel.js';
 import { down, faultOf, isSpoilt } from './faults.js';
-import { digest } from './options.js';
+import { type CheckedOptions, digest } from './options.js';
 import type { PgClient, PgPool, PgQuery, Value } from './pool.js';
 
 /** A statement with a name of its own, by which a connection prepares it once. */
@@ -28,15 +29,17 @@ export class Database {
   readonly #pool: PgPool;
   readonly #prepared: boolean;
   readonly #writeWithin: Millis;
+  readonly #durable: boolean;
   readonly #onPoolError: (error: Error) => void;
   /** Clock of the server minus the steady clock of this process; undefined until it was read. */
   #ahead: Millis | undefined;
   #closed = false;
 
-  constructor(pool: PgPool, prepared: boolean, writeWithin: Millis, log: (entry: LogEntry) => void) {
+  constructor({ pool, prepared, writeWithin, durable, log }: CheckedOptions) {
     this.#pool = pool;
     this.#prepared = prepared;
     this.#writeWithin = writeWithin;
+    this.#durable = durable;
     // Without a listener a broken idle connection would end the process.
     this.#onPoolError = (error) =>
       log({ level: 'notice', message: `postgres: an idle connection was lost: ${error.message}` });
@@ -118,6 +121,7 @@ export class Database {
       const onAbort = () => {
         if (settled) return;
         const fault = gaveUp(signal);
+        if (this.#durable && client !== undefined) cancel(this.#pool, client);
         settle(fault);
         reject(fault);
       };

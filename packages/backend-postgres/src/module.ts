@@ -34,6 +34,10 @@ const config = z
       .max(3_600)
       .optional()
       .describe('Seconds after which a write on its way is refused; store_deadline by default'),
+    durable: z
+      .boolean()
+      .default(false)
+      .describe('Whether a save or an end is acknowledged only when the synchronous standbys have it'),
     prepared_statements: z.boolean().default(true).describe('Off behind a pooler that cannot keep them'),
   })
   .superRefine((section, context) => {
@@ -71,6 +75,7 @@ const module: BackendModule<Config> = {
       names: chosen(section),
       createTable: section.create_table,
       writeWithin: section.write_within === undefined ? deadline : Math.ceil(section.write_within * 1_000),
+      durable: section.durable,
       prepared: section.prepared_statements,
       log: (entry) => environment.log(entry),
     });

@@ -49,6 +49,11 @@ export interface PostgresOptions extends TableOptions {
   readonly createTable?: boolean | undefined;
   /** How long after it was asked for a write may still be done, in ms; the store deadline of core, or more. Default 2,000. */
   readonly writeWithin?: Millis | undefined;
+  /**
+   * Whether a save or an end is acknowledged only when the server's synchronous standbys have it (`synchronous_commit = on` for those transactions, whatever the server's
+   * setting). Default false: as the server is set.
+   */
+  readonly durable?: boolean | undefined;
   /** Named prepared statements. To be turned off behind a pooler that cannot keep them. Default true. */
   readonly prepared?: boolean | undefined;
   /** Takes faults in the background: idle connections, notices. Default: the log of `processEnvironment`. */
@@ -132,6 +137,7 @@ export interface CheckedOptions {
   readonly ddl: TableOptions;
   readonly createTable: boolean;
   readonly writeWithin: Millis;
+  readonly durable: boolean;
   readonly prepared: boolean;
   readonly log: (entry: LogEntry) => void;
 }
@@ -152,6 +158,7 @@ export function checked(pool: PgPool, options: PostgresOptions): CheckedOptions 
     ddl: { schema: options.schema, table: options.table, names: options.names },
     createTable: options.createTable ?? false,
     writeWithin,
+    durable: options.durable ?? false,
     prepared: options.prepared ?? true,
     log: options.log ?? processEnvironment.log,
   };

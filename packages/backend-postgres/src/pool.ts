@@ -17,6 +17,9 @@ interface PgEvents {
 
 /** As much of a checked-out client of `pg` (8.x) as is used. */
 export interface PgClient extends PgEvents {
+  /** By these the server knows what to cancel. */
+  readonly processID?: number | null;
+  readonly secretKey?: number | null;
   query(query: PgQuery | string): Promise<{ readonly rows: readonly unknown[] }>;
   /** Destroys the connection when an error is given. */
   release(error?: Error): void;

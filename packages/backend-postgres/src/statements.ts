@@ -34,6 +34,11 @@ export const lateRow = (parameter: string, written: string, columns = 1) =>
 const sane = (column: string) =>
   `case when ${column} between -${LAST_TIME} and ${LAST_TIME} then ${column} end`;
 
+/** Makes the commit of a transaction wait for the synchronous standbys, whatever the setting of the server. */
+const SYNCHRONOUS = `set_config('synchronous_commit', 'on', true) is not null`;
+/** The same for a transaction that may find everything done: a commit waits for what its transaction has written, so it writes a message that nobody reads. */
+const SETTLED = `${SYNCHRONOUS} and pg_logical_emit_message(true, 'sessionkit', '') is not null`;
+
 /** When a row that has not ended is dead. Whatever somebody else has written there, it is a number that fits. */
 export const deadFromOf = ({ c }: Tables) =>
   `least(t.${c.seenAt}::numeric + t.${c.idle}, t.${c.endsAt}, t.${c.killAt}, ${LAST})::bigint`;
@@ -42,23 +47,26 @@ export const deadFromOf = ({ c }: Tables) =>
  * The statements of the records. Rows are locked first, in the order of their ids, so that no two of these wait for each other; only then the time is looked
  * at, so that one that waited too long for a lock changes nothing.
  */
-export function statementsOf(tables: Tables): Statements {
+export function statementsOf(tables: Tables, durable = false): Statements {
   const { sessions: table, c } = tables;
+  const timely = (parameter: string) => `${inTime(parameter)}${durable ? ` and ${SYNCHRONOUS}` : ''}`;
   return {
     load: statement(`select ${recordColumns(tables)} from ${table} t where t.${c.sid} = any($1::text[])`),
-    insert: insert(tables),
-    update: update(tables),
+    insert: insert(tables, timely),
+    update: update(tables, timely),
     // Asked only when a save was refused: was it stored before, did another win, or was it late?
     standing: statement(
-      `select t.${c.version}, t.${c.ended} is not null, t.${c.record}::text from ${table} t where t.${c.sid} = $1`,
+      `select t.${c.version}, t.${c.ended} is not null, t.${c.record}::text from ${table} t where t.${c.sid} = $1${durable ? ` and ${SETTLED}` : ''}`,
     ),
     touch: touch(tables),
-    end: end(tables),
+    end: end(tables, timely, durable),
     sweep: sweep(tables),
   };
 }
 
-function insert({ sessions: table, c }: Tables): Statement {
+type InTime = (parameter: string) => string;
+
+function insert({ sessions: table, c }: Tables, timely: InTime): Statement {
   const columns = [
     [c.sid, '$1::text'],
     [c.version, '$2::bigint'],
@@ -81,12 +89,12 @@ function insert({ sessions: table, c }: Tables): Statement {
   ];
   return statement(
     `insert into ${table} (${columns.map(([name]) => name).join(', ')})
-select ${columns.map(([, value]) => value).join(', ')} where ${inTime('$18')}
+select ${columns.map(([, value]) => value).join(', ')} where ${timely('$18')}
 on conflict (${c.sid}) do nothing returning true`,
   );
 }
 
-function update({ sessions: table, c, channel }: Tables): Statement {
+function update({ sessions: table, c, channel }: Tables, timely: InTime): Statement {
   const killAt = `least(${sane(`t.${c.killAt}`)}, $12::bigint)`;
   // Neither a later use nor an earlier kill is forgotten. An earlier `due_at` stays: the sweep finds out, and the row keeps its place in the index.
   return statement(
@@ -95,7 +103,7 @@ function update({ sessions: table, c, channel }: Tables): Statement {
   where t.${c.sid} = $1::text and t.${c.version} = $2::bigint - 1 and t.${c.ended} is null
   for no key update
 ), timely as materialized (
-  select sid from own where ${inTime('$18')}
+  select sid from own where ${timely('$18')}
 ), saved as (
   update ${table} t set ${c.version} = $2::bigint, ${c.service} = $3::text, ${c.user} = $4::text, ${c.ip} = $5::text,
     ${c.start} = ${moment('$6')}, ${c.stop} = least(${moment('$7')}, ${moment(sane(`t.${c.killAt}`))}),
@@ -137,20 +145,22 @@ union all ${lateRow('$4', 'moved')}`,
   );
 }
 
-function end({ sessions: table, c, channel }: Tables): Statement {
+function end({ sessions: table, c, channel }: Tables, timely: InTime, durable: boolean): Statement {
+  // It writes also when all have ended already, perhaps without a standby knowing of it.
+  const settled = durable ? ` union all select null, null where not (${SETTLED})` : '';
   return statement(
     `with open as materialized (
   select t.${c.sid} as sid from ${table} t where t.${c.sid} = any($1::text[]) and t.${c.ended} is null
   order by t.${c.sid} for no key update
 ), timely as materialized (
-  select sid from open where ${inTime('$5')}
+  select sid from open where ${timely('$5')}
 ), gone as (
   update ${table} t set ${c.ended} = $2::json, ${c.data} = '{}', ${c.dueAt} = $3::bigint from timely
   where t.${c.sid} = timely.sid and t.${c.ended} is null
   returning t.${c.sid} as sid, t.${c.version} as version
 )
 select sid, pg_notify('${channel}', json_build_object('id', sid, 'version', version, 'what', 'ended', 'cause', $4::text)::text)::text
-from gone union all ${lateRow('$5', 'gone', 2)}`,
+from gone${settled} union all ${lateRow('$5', 'gone', 2)}`,
   );
 }
 
