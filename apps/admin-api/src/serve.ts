@@ -1,4 +1,10 @@
-import { createServer as createHttp, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import {
+  createServer as createHttp,
+  type RequestListener,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -75,7 +81,12 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     );
   }
   const tls = options.tls && (await readTls(options.tls, environment));
-  const listener = createListener(api, address, environment);
+  const exchanges = new WeakMap<Duplex, ServerResponse>();
+  const handle = createListener(api, address, environment);
+  const listener: RequestListener = (incoming, outgoing) => {
+    exchanges.set(incoming.socket, outgoing);
+    return handle(incoming, outgoing);
+  };
   const server: Server =
     tls === undefined
       ? createHttp(LIMITS, listener)
@@ -85,9 +96,11 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
   server.maxHeadersCount = 0;
   server.timeout = SILENCE;
   server.on('checkExpectation', listener);
-  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) => refuse(api, error, socket));
+  server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
+    refuse(api, error, socket, exchanges.get(socket)),
+  );
   server.on('connect', (_request, socket: Duplex) =>
-    refuse(api, new AdminError(405, 'This is no proxy.', { Allow: 'GET, HEAD' }), socket),
+    refuse(api, new AdminError(405, 'This is no proxy.', { Allow: 'GET, HEAD' }), socket, undefined),
   );
   noteDropped(server, environment);
   await listen(server, address, port);
@@ -126,15 +139,27 @@ function createListener(api: AdminApi, address: string, environment: Environment
   );
 }
 
-/** Answers what the HTTP parser refuses, and has it logged. */
-function refuse(api: AdminApi, error: NodeJS.ErrnoException | AdminError, socket: Duplex): void {
+/**
+ * Answers what the HTTP parser refuses, and has it logged.
+ * @param last the latest answer on this connection
+ */
+function refuse(
+  api: AdminApi,
+  error: NodeJS.ErrnoException | AdminError,
+  socket: Duplex,
+  last: ServerResponse | undefined,
+): void {
+  if (!socket.writable || (error as NodeJS.ErrnoException).code === 'ECONNRESET') {
+    socket.destroy();
+    return;
+  }
   const { remoteAddress } = socket as Partial<Socket>;
   const shown = error instanceof AdminError ? error : refusalOf(error);
-  const answerable = socket.writable && (error as NodeJS.ErrnoException).code !== 'ECONNRESET';
-  if (answerable) {
-    api.refused?.(shown.status, { remoteAddress });
-    writeRefusal(shown, socket, 'rawPacket' in error ? error.rawPacket : undefined);
-  } else socket.destroy();
+  api.refused?.(shown.status, { remoteAddress });
+  // Behind a request that waits for its answer it would be taken for that answer, though the request may well be done.
+  const awaited = last !== undefined && !last.writableFinished && (last.req.complete || last.headersSent);
+  if (awaited) socket.destroy();
+  else writeRefusal(shown, socket, 'rawPacket' in error ? error.rawPacket : undefined);
 }
 
 function noteDropped(server: Server, environment: Environment): void {

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type AdminApi, type ServeOptions, serveAdmin } from '../src/index.js';
 import { ADMIN, basic, type Fixture, fixture } from './fixture.js';
 
@@ -102,6 +102,28 @@ describe('what is malformed or too large', () => {
 });
 
 describe('a connection', () => {
+  test('with rubbish behind a request that waits for its answer is closed, since an error would be taken for that answer', async () => {
+    const f = await fixture();
+    await f.ask('GET', '/v1/');
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const held: AdminApi = {
+      ...f.api,
+      async fetch(request, peer) {
+        await gate;
+        return f.api.fetch(request, peer);
+      },
+    };
+    const { port } = await serve(held);
+    const bytes = `DELETE /v1/users/inet/watcher HTTP/1.1\r\nHost: localhost\r\n${AUTHORIZATION}\r\nrubbish\r\n\r\n`;
+    expect(await answerTo(port, bytes)).toBe('');
+    expect(f.access.at(-1)).toMatchObject({ action: 'malformed', status: 400 });
+    release();
+    await vi.waitFor(() => expect(f.access.at(-1)).toMatchObject({ action: 'users.remove', status: 204 }));
+  });
+
   test('beyond the limit is closed at once, which is logged once a minute, and the others are served', async () => {
     const f = await fixture();
     const { port } = await serve(f.api, { maxConnections: 3, environment: f.environment });
