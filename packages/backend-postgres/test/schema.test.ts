@@ -111,6 +111,7 @@ describe('the postgres backend in a YAML file', () => {
       sid_field: 'sid',
       fields: {},
       create_table: false,
+      durable: false,
       prepared_statements: true,
     });
     expect(module.resourceClass).toBe('postgres');
