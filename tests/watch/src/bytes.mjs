@@ -10,7 +10,9 @@ const TAIL = 64 * 1024;
 
 /** Connections that the gateway opens to the services behind it. */
 const GATEWAY = /[\\/]router-proxy[\\/](?:src|dist)[\\/]/;
-const gatewayProcess = basename(process.argv[1] ?? '').startsWith('sessionkit');
+// `sessionkit sessions` is a client of the admin API, and no gateway.
+const gatewayProcess =
+  basename(process.argv[1] ?? '').startsWith('sessionkit') && process.argv[2] !== 'sessions';
 
 /** One direction of a connection. A flow begins when the other side has said something. */
 class Flow {
