@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { serve } from '@hono/node-server';
 import express4 from 'express4';
 import express5 from 'express5';
@@ -248,6 +248,65 @@ describe('the guard of an application', () => {
       expect(() => createAdminApi({ manager, ...options })).toThrow(
         /say who may, by `users: .*` or by `authenticate`/,
       );
+  });
+});
+
+describe('in the server of an application', () => {
+  it('a list whose store fails in the middle is cut, so that it does not look whole', async () => {
+    const fx = await fixture();
+    for (let i = 0; i < 600; i++) await fx.start();
+    const list = fx.manager.list.bind(fx.manager);
+    Object.assign(fx.manager, {
+      list: (query: Parameters<typeof list>[0]) =>
+        query?.after === undefined ? list(query) : Promise.reject(new Error('the store is gone')),
+    });
+    const url = await listen(toNodeHandler(apiOf(fx, {})));
+    for (const path of ['/v1/sessions', '/sessions']) {
+      const response = await fetch(`${url}${BASE}${path}`, { headers: ann });
+      expect(response.status).toBe(200);
+      await expect(response.text()).rejects.toThrow();
+    }
+    expect(fx.environment.entries.filter(({ level }) => level === 'error')).toHaveLength(2);
+  });
+
+  it('a request that is none is a 400 in the form of all errors', async () => {
+    const fx = await fixture();
+    const url = new URL(await listen(toNodeHandler(apiOf(fx, {}))));
+    const socket = connect(Number(url.port), url.hostname);
+    socket.write(`GET ${BASE}/v1/sessions HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n`);
+    let text = '';
+    for await (const chunk of socket) text += String(chunk);
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(text).toMatch(/\{\s*"errors": \[\s*\{\s*"detail": "The request is malformed\."/);
+  });
+
+  it.each([
+    ['as text', '{"data":{}}'],
+    ['as bytes', Buffer.from('{"data":{}}')],
+    ['as an object', { data: {} }],
+  ])('a body that a parser has read before, %s, is read again', async (_how, body) => {
+    const fx = await fixture();
+    const { id } = await fx.start();
+    const handler = toNodeHandler(apiOf(fx, {}));
+    const url = await listen((incoming, outgoing) => {
+      incoming.resume().once('end', () => handler(Object.assign(incoming, { body }), outgoing));
+    });
+    const response = await fetch(`${url}${BASE}/v1/sessions/${id}`, {
+      method: 'PATCH',
+      headers: ann,
+      body: '{"data":{}}',
+    });
+    expect(response.status).toBe(204);
+  });
+
+  it('names of hosts are those that the application has said', async () => {
+    const fx = await fixture();
+    const ask = async (hosts: string[]) => {
+      const api = apiOf(fx, { hosts });
+      const asked = new Request(`http://ops.example.com${BASE}/v1/sessions`, { headers: ann });
+      return (await api.fetch(asked)).status;
+    };
+    expect([await ask([]), await ask(['ops.example.com'])]).toEqual([421, 200]);
   });
 });
 

@@ -1,6 +1,8 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { list } from '../src/sessions/index.js';
 import type { TargetOptions } from '../src/sessions/options.js';
 import { findTarget } from '../src/sessions/target.js';
@@ -257,6 +259,56 @@ describe('an API that does not answer as it should', () => {
     const { code, stderr } = await capture(() => list(target('https://no-such-host.invalid')));
     expect(code).toBe(1);
     expect(stderr).toMatch(/there is no host of that name|cannot be looked up/);
+  });
+});
+
+describe('an API with TLS', () => {
+  const at = (name: string) =>
+    join(import.meta.dirname, '..', '..', 'admin-api', 'test', 'fixtures', 'tls', name);
+  const read = (name: string) => readFileSync(at(name));
+
+  /** Asks for a certificate of the client. */
+  async function startTls(address = '127.0.0.1'): Promise<string> {
+    const server = createServer(
+      {
+        cert: read('admin.crt'),
+        key: read('admin.key'),
+        ca: read('ca.crt'),
+        requestCert: true,
+        rejectUnauthorized: true,
+      },
+      (_request, response) => response.end('{"data":[]}'),
+    ).listen(0, address);
+    await new Promise((resolve) => server.once('listening', resolve));
+    onTestFinished(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    });
+    return `https://${address}:${(server.address() as AddressInfo).port}`;
+  }
+
+  const ca = at('ca.crt');
+  const mine = { cert: at('client.crt'), key: at('client.key') };
+
+  it('is shown the certificate of the client', async () => {
+    const url = await startTls();
+    expect((await capture(() => list(target(url, { ca, ...mine })))).code).toBe(0);
+    const without = await capture(() => list(target(url, { ca })));
+    expect(without).toMatchObject({ code: 1, stdout: '' });
+    expect(without.stderr).toMatch(
+      /it refuses your certificate, or asks for one \(\w+\); give it by --cert and --key/,
+    );
+  });
+
+  it('whose certificate nobody trusts, or is for another name, is told apart', async () => {
+    const untrusted = await capture(() => list(target('https://127.0.0.1:1', { ca })));
+    expect(untrusted.stderr).toMatch(/nothing listens there/);
+    const url = await startTls();
+    const unknown = await capture(() => list(target(url, { ca: at('client.crt'), ...mine })));
+    expect(unknown.stderr).toMatch(/its certificate is not trusted \(\w+\); --ca FILE/);
+    const other = await startTls('127.0.0.2');
+    const wrong = await capture(() => list(target(other, { ca, ...mine })));
+    expect(wrong.stderr).toMatch(/its certificate is for another name; --url must name the host/);
   });
 });
 

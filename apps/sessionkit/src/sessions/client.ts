@@ -157,6 +157,8 @@ export class AdminClient {
     if (why !== undefined) return `${url}: ${why}`;
     if (code === 'ETIMEDOUT')
       return `${url} has said nothing for ${timeout / 1000} s; --timeout waits longer`;
+    if (/_ALERT_.*CERT/.test(code))
+      return `${url}: it refuses your certificate, or asks for one (${code}); give it by --cert and --key`;
     if (/CERT|SIGNATURE|ISSUER|SELF_SIGNED/.test(code))
       return `${url}: its certificate is not trusted (${code}); --ca FILE names the certificates to trust`;
     if (/SSL|TLS|EPROTO/.test(code))
