@@ -239,7 +239,7 @@ describe('sessionkit sessions', () => {
       console.log(line);
       expect(peak - few.peak).toBeLessThan(100);
     }
-  });
+  }, 900_000);
 });
 
 describe('the command line of sessions', () => {
