@@ -3,11 +3,13 @@ import { join } from 'node:path';
 import { joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backendMatrix, hostileMatrix } from './backends.js';
+import { filterMatrix } from './filters.js';
 import { transportMatrix } from './transports.js';
 
 /** The suites, each with what runs it over its mutants. */
 const suites: Record<string, () => Promise<MatrixReport>> = {
   backends: backendMatrix,
+  filters: filterMatrix,
   'hostile values': hostileMatrix,
   transports: transportMatrix,
 };
@@ -20,7 +22,7 @@ describe.each(Object.entries(suites))('the suite of %s', (_, run) => {
   beforeAll(async () => {
     report = await run();
     reports.push(report);
-  }, 120_000);
+  }, 240_000);
 
   it('passes over what is not broken', () => {
     expect(report.failing).toEqual([]);

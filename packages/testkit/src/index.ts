@@ -2,6 +2,7 @@ export * from './backend-suite.js';
 export * from './environment.js';
 export { type FaultMutationReport, faultMutation } from './fault-mutation.js';
 export { type FaultOptions, type FaultSuite, type FaultTest, faultSuite } from './fault-suite.js';
+export * from './filter-suite.js';
 export * from './hostile-suite.js';
 export * from './proxy.js';
 export * from './race-suite.js';
