@@ -2,22 +2,31 @@ import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
+import { startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
 import { hostileLine, hostileSuite } from '@sessionkit/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { hostileHarness, type Place } from './hostile.js';
-import { clusterSection } from './many-harness.js';
+import { clusterSection, sentinelSection } from './many-harness.js';
 import { connectBy } from './store-harness.js';
 
 const WITHIN = 300_000;
 const LONG = process.env.SESSIONKIT_LONG === '1';
-const [server, cluster] = await Promise.all([startRedis(), startRedisCluster()]);
+const [server, watched, cluster] = await Promise.all([
+  startRedis(),
+  startRedisSentinel(),
+  startRedisCluster(),
+]);
 afterAll(async () => {
-  await Promise.all([server.stop(), cluster.stop()]);
+  await Promise.all([server.stop(), watched.stop(), cluster.stop()]);
 }, WITHIN);
 
 const single: Place = {
   open: (options) => connectBy({ url: server.url }, {}, options),
   ask: (_, ...command) => server.ask(...command),
+};
+const bySentinel: Place = {
+  open: (options) => connectBy(sentinelSection(watched), {}, options),
+  ask: async (_, ...command) => (await watched.master()).ask(...command),
 };
 const inCluster: Place = {
   open: (options) => connectBy(clusterSection(cluster), {}, options),
@@ -42,6 +51,7 @@ const odd = {
 const runs = {
   redis: hostileHarness(single),
   'redis, every name changed': hostileHarness(single, odd, 'other * [a-z]? "prefix" '),
+  'redis sentinel': hostileHarness(bySentinel),
   'redis cluster': hostileHarness(inCluster),
 };
 

@@ -1,9 +1,14 @@
 import { type Address, raceWorker } from '@sessionkit/testkit';
+import { cluster, connectBySentinel, connectToCluster, sentinel } from './many-harness.js';
 import { type MutantName, mutantOf } from './races-mutants.js';
 import { connectTo, single } from './store-harness.js';
 
 /** How a backend is made for each store, by the name of its harness. */
-const WAYS: Readonly<Record<string, typeof connectTo>> = { [single.name]: connectTo };
+const WAYS: Readonly<Record<string, typeof connectTo>> = {
+  [single.name]: connectTo,
+  [sentinel.name]: connectBySentinel,
+  [cluster.name]: connectToCluster,
+};
 
 await raceWorker(([name = '', addresses = '[]', mutant = '']) => {
   const connect = WAYS[name];

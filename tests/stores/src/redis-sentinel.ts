@@ -1,7 +1,9 @@
 import { clientsOf, keeping, members, type RedisNode, replicasOf, startNode, until } from './redis-node.js';
 
 /** Name of the group of servers that Sentinel watches. */
-const GROUP = 'sessions';
+export const SENTINEL_GROUP = 'sessions';
+/** How many sentinels there are. */
+export const SENTINELS = 3;
 const QUORUM = 2;
 
 export interface RedisSentinel {
@@ -41,12 +43,14 @@ export async function startRedisSentinel(
     const followers = [...lines, `replicaof ${master.host} ${master.port}`];
     const others = await Promise.all(Array.from({ length: replicas }, () => start(followers)));
     const watch = [
-      `sentinel monitor ${GROUP} ${master.host} ${master.port} ${QUORUM}`,
-      `sentinel down-after-milliseconds ${GROUP} ${downAfter}`,
-      `sentinel failover-timeout ${GROUP} 10000`,
-      `sentinel parallel-syncs ${GROUP} ${Math.max(1, replicas)}`,
+      `sentinel monitor ${SENTINEL_GROUP} ${master.host} ${master.port} ${QUORUM}`,
+      `sentinel down-after-milliseconds ${SENTINEL_GROUP} ${downAfter}`,
+      `sentinel failover-timeout ${SENTINEL_GROUP} 10000`,
+      `sentinel parallel-syncs ${SENTINEL_GROUP} ${Math.max(1, replicas)}`,
     ];
-    const sentinels = await Promise.all([1, 2, 3].map(() => start(watch, { sentinel: true })));
+    const sentinels = await Promise.all(
+      Array.from({ length: SENTINELS }, () => start(watch, { sentinel: true })),
+    );
     const sentinel = new Sentinel(sentinels, [master, ...others]);
     await sentinel.settled();
     return sentinel;
@@ -57,7 +61,7 @@ export async function startRedisSentinel(
 }
 
 class Sentinel implements RedisSentinel {
-  readonly group = GROUP;
+  readonly group = SENTINEL_GROUP;
   readonly sentinels: readonly RedisNode[];
   readonly servers: readonly RedisNode[];
   readonly #down = new Set<RedisNode>();
@@ -126,13 +130,19 @@ class Sentinel implements RedisSentinel {
       const replicas = this.servers.length - 1;
       if ((await replicasOf(master)) !== replicas) return false;
       for (const sentinel of this.sentinels) {
-        const [, ...words] = (await sentinel.ask('SENTINEL', 'MASTER', GROUP)).split(/\r\n(?:\$\d+\r\n)?/);
+        const [, ...words] = (await sentinel.ask('SENTINEL', 'MASTER', SENTINEL_GROUP)).split(
+          /\r\n(?:\$\d+\r\n)?/,
+        );
         const said = (name: string) => words[words.indexOf(name) + 1];
-        const wanted = { flags: 'master', 'num-slaves': `${replicas}`, 'num-other-sentinels': '2' };
+        const wanted = {
+          flags: 'master',
+          'num-slaves': `${replicas}`,
+          'num-other-sentinels': `${SENTINELS - 1}`,
+        };
         if (Object.entries(wanted).some(([name, value]) => said(name) !== value)) return false;
-        if (!(await sentinel.ask('SENTINEL', 'CKQUORUM', GROUP)).startsWith('+OK')) return false;
+        if (!(await sentinel.ask('SENTINEL', 'CKQUORUM', SENTINEL_GROUP)).startsWith('+OK')) return false;
         // Each replica, as this one sees it.
-        const known = await sentinel.ask('SENTINEL', 'REPLICAS', GROUP);
+        const known = await sentinel.ask('SENTINEL', 'REPLICAS', SENTINEL_GROUP);
         if ([...known.matchAll(/\r\nslave\r\n/g)].length < replicas || /[so]_down|disconnected/.test(known))
           return false;
       }
@@ -141,7 +151,7 @@ class Sentinel implements RedisSentinel {
   }
 
   async #masterTo(sentinel: RedisNode): Promise<RedisNode | undefined> {
-    const reply = await sentinel.ask('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', GROUP);
+    const reply = await sentinel.ask('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SENTINEL_GROUP);
     const [, port] = /\r\n(\d+)\r\n$/.exec(reply) ?? [];
     return this.servers.find((server) => `${server.port}` === port);
   }
