@@ -137,8 +137,11 @@ it('each verb costs the round trips that it should', { timeout: 60_000 }, async 
   await backend.close();
 });
 
-it('a session whose slot moves is followed, while it moves and afterwards, and each save counts once', async () => {
-  const backend = backendWith({ prefix: 'moving:' });
+it.each([
+  ['is followed, while it moves and afterwards', false],
+  ['is followed when it has moved, where saves are durable', true],
+])('a session whose slot moves %s, and each save counts once', async (_, durable) => {
+  const backend = backendWith({ prefix: 'moving:', durable });
   const record = make();
   await backend.save(record, signal);
   const key = `moving:{${record.id}}`;
@@ -153,8 +156,11 @@ it('a session whose slot moves is followed, while it moves and afterwards, and e
   expect(await from.ask('MIGRATE', to.host, `${to.port}`, key, '0', '1000')).toBe('+OK\r\n');
 
   const second = nextRecord(environment, record, { data: '{"n":2}' });
-  expect(await backend.save(second, signal)).toBe(true);
+  const meanwhile = backend.save(second, signal);
+  if (durable) await expect(meanwhile).rejects.toMatchObject({ code: 'BACKEND_DOWN', retryable: true });
+  else expect(await meanwhile).toBe(true);
   for (const node of masters) await node.ask('CLUSTER', 'SETSLOT', slot, 'NODE', await idOf(to));
+  if (durable) expect(await backend.save(second, signal)).toBe(true);
   const third = nextRecord(environment, second, { data: '{"n":3}' });
   expect(await backend.save(third, signal)).toBe(true);
   expect(await backend.save(third, signal)).toBe(true);

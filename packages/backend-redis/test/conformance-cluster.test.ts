@@ -1,5 +1,6 @@
 import type { Backend, SessionId } from '@sessionkit/session-core';
 import { type RedisCluster, startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
+import { givenCluster, givenSentinel } from '@sessionkit/test-stores/redis-given';
 import { type RedisSentinel, startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,22 +12,25 @@ interface Many {
   ask(key: string, ...command: string[]): Promise<string>;
 }
 
+const [theirCluster, theirSentinel] = [givenCluster(), givenSentinel()];
 let redisCluster: RedisCluster;
 let redisSentinel: RedisSentinel;
 beforeAll(async () => {
-  [redisCluster, redisSentinel] = await Promise.all([startRedisCluster(), startRedisSentinel()]);
+  if (theirCluster === undefined) redisCluster = await startRedisCluster();
+  if (theirSentinel === undefined) redisSentinel = await startRedisSentinel();
 }, 300_000);
 afterAll(async () => {
   await Promise.all([redisCluster?.stop(), redisSentinel?.stop()]);
 });
 
 const inCluster: Many = {
-  section: () => clusterSection(redisCluster),
-  ask: (key, ...command) => redisCluster.askFor(key, ...command),
+  section: () => clusterSection(theirCluster ?? redisCluster),
+  ask: (key, ...command) => theirCluster?.askFor(...command) ?? redisCluster.askFor(key, ...command),
 };
 const bySentinel: Many = {
-  section: () => sentinelSection(redisSentinel),
-  ask: async (_, ...command) => (await redisSentinel.master()).ask(...command),
+  section: () => sentinelSection(theirSentinel ?? redisSentinel),
+  ask: async (_, ...command) =>
+    theirSentinel?.ask(...command) ?? (await redisSentinel.master()).ask(...command),
 };
 
 let stores = 0;
@@ -35,7 +39,7 @@ let stores = 0;
 function harness({ section, ask }: Many, durable: boolean): BackendHarness {
   return {
     async open() {
-      const prefix = `kit-${stores++}:`;
+      const prefix = `kit-${process.pid}-${stores++}:`;
       const open = (): Promise<Backend> => connectBy(section(), { durable }, { key_prefix: prefix });
       const [a, b] = await Promise.all([open(), open()]);
       const key = (id: SessionId) => `${prefix}{${id}}`;

@@ -1,5 +1,6 @@
 import { expect, it, vi } from 'vitest';
 import { startRedisCluster } from '../src/redis-cluster.js';
+import { givenCluster, givenSentinel } from '../src/redis-given.js';
 import { startRedisSentinel } from '../src/redis-sentinel.js';
 
 const START = 120_000;
@@ -13,6 +14,8 @@ it('starts a Redis Cluster whose master is replaced when it is killed, and comes
     expect(await cluster.askFor('a', 'SET', 'a', '1')).toBe('+OK\r\n');
     await cluster.askFor('a', 'SET', 'a', '2');
     expect(await cluster.connections()).toBe(0);
+    const named = `redis://${cluster.nodes.map(({ host, port }) => `${host}:${port}`).join(',')}`;
+    expect(await givenCluster(named)?.askFor('GET', 'a')).toBe('$1\r\n2\r\n');
     const { master, replica } = await cluster.pair('a');
     await cluster.killMaster(master);
     await expect(master.ask('PING')).rejects.toThrow('ECONNREFUSED');
@@ -47,6 +50,8 @@ it('starts a Redis with Sentinel whose master is replaced when it is killed, and
     const master = await sentinel.master();
     expect(await master.ask('SET', 'a', '1')).toBe('+OK\r\n');
     expect(await sentinel.connections()).toBe(0);
+    const named = sentinel.sentinels.map(({ host, port }) => `${host}:${port}`).join(',');
+    expect(await givenSentinel(`redis://${named}/${sentinel.group}`)?.ask('GET', 'a')).toBe('$1\r\n1\r\n');
     expect(await sentinel.killMaster()).toBe(master);
     await vi.waitFor(async () => expect(await sentinel.master()).not.toBe(master), 15_000);
     await sentinel.restart();
@@ -57,4 +62,10 @@ it('starts a Redis with Sentinel whose master is replaced when it is killed, and
   } finally {
     await sentinel.stop();
   }
+});
+
+it('says how servers are named in the environment', () => {
+  expect(() => givenCluster('localhost')).toThrow(
+    'REDIS_CLUSTER_URL is redis://HOST:PORT,HOST:PORT, not localhost',
+  );
 });
