@@ -47,8 +47,12 @@ export function filledPath(path: string, params: Readonly<Record<string, unknown
 
 const SECRET = /pass|secret|token|credential|authorization|(?:^|_)key$/i;
 
-/** The same with `****` for whatever stands under a name of secrets, at any depth. */
+/** Long enough for a token, and longer than an id of ours. */
+const TOKEN = /[\w+/=-]{33,}/g;
+
+/** The same with `****` for whatever stands under a name of secrets, at any depth, and for what could be a token wherever it stands. */
 export function masked(value: unknown): unknown {
+  if (typeof value === 'string') return value.replace(TOKEN, '****');
   if (Array.isArray(value)) return value.map(masked);
   return typeof value === 'object' && value !== null ? maskedMembers(value) : value;
 }

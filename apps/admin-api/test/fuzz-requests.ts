@@ -15,7 +15,7 @@ export interface Material {
   readonly document: Document;
   readonly sessions: () => readonly string[];
   readonly authorizations: readonly string[];
-  /** Credentials and the like, to be put into wrong places. */
+  /** Tokens, to be put into wrong places. (A password there cannot be told from any other word.) */
   readonly secrets: readonly string[];
 }
 
@@ -250,7 +250,9 @@ export function fuzzRequest(index: number, seed: number, material: Material): Fu
     BODIES[known?.operation.operationId ?? ''] ?? (chance(0.05) ? Object.values(BODIES).flat() : []);
   if (samples.length > 0) {
     const sample = structuredClone(pick(samples));
-    if (chance(0.4)) plant(sample, () => pick([...VALUES, ...material.secrets]));
+    // The name of a new user is shown to all, whatever it is.
+    const values = known?.operation.operationId === 'users.add' ? VALUES : [...VALUES, ...material.secrets];
+    if (chance(0.4)) plant(sample, () => pick(values));
     body = JSON.stringify(sample);
     if (chance(0.15)) body = mutated(body);
     if (chance(0.01)) body += ' '.repeat(below(200_000));

@@ -84,7 +84,7 @@ async function target(mutation: Mutation = {}): Promise<Target> {
         basic(BASIC.name, BASIC.password),
         `Bearer ${meta.token}`,
       ],
-      secrets: [ADMIN.password, meta.token, ...tokens],
+      secrets: [meta.token, ...tokens],
     },
     markers: [
       ADMIN.password,

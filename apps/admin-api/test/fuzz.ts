@@ -35,7 +35,8 @@ export interface FuzzReport {
 
 const TIMEOUT = 20_000;
 const PARALLEL = 12;
-const SHOWN_PROBLEMS = 20;
+const SHOWN_PROBLEMS = 30;
+const SHOWN_OF_A_KIND = 3;
 
 interface Answered {
   readonly status: number;
@@ -55,7 +56,14 @@ export async function fuzz(target: Target, seed: number, requests: number): Prom
   const material = { ...target.material, document: target.document };
   const table = new Map<string, number>();
   const problems: string[] = [];
-  const problem = (text: string) => problems.length < SHOWN_PROBLEMS && problems.push(text);
+  const kinds = new Map<string, number>();
+  /** Of each kind the first ones: a common one hides no other. */
+  function problem(text: string): void {
+    const kind = text.replace(/request \d+ .*?\)(?=$|:)|\d+/g, '');
+    const seen = kinds.get(kind) ?? 0;
+    kinds.set(kind, seen + 1);
+    if (seen < SHOWN_OF_A_KIND && problems.length < SHOWN_PROBLEMS) problems.push(text);
+  }
   let reached = 0;
   let validated = 0;
   let next = 0;
@@ -202,6 +210,8 @@ async function raw(port: number, localAddress: string, bytes: string): Promise<A
     socket.on('close', () => resolve());
     socket.end(Buffer.from(bytes, 'latin1'));
   });
+  // Without what is said before the answer.
+  text = text.replace(/^HTTP\/1\.1 1\d\d .*?\r\n\r\n/s, '');
   const status = /^HTTP\/1\.1 (\d{3}) /.exec(text)?.[1];
   if (status === undefined) return undefined;
   const body = text.slice(text.indexOf('\r\n\r\n') + 4);
