@@ -33,11 +33,17 @@ export function configuredModules({ modules }: Pick<CheckedConfig, 'modules'>): 
   }));
 }
 
-/** How a module is configured: numbers and booleans only, since texts may be secrets, such as a key to sign with. */
+/** How a module is configured: numbers and booleans only, also those within maps, since texts may be secrets, such as a key to sign with. */
 export function shownParameters(section: unknown): Parameters {
-  return Object.fromEntries(
-    Object.entries(section ?? {}).filter(([, value]) => ['number', 'boolean'].includes(typeof value)),
-  );
+  const shown: [string, unknown][] = [];
+  for (const [name, value] of Object.entries(section ?? {})) {
+    if (typeof value === 'number' || typeof value === 'boolean') shown.push([name, value]);
+    else if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+      const inner = shownParameters(value);
+      if (Object.keys(inner).length > 0) shown.push([name, inner]);
+    }
+  }
+  return Object.fromEntries(shown);
 }
 
 /** How each filter is configured. */

@@ -309,7 +309,7 @@ export class Listener {
       this.#parts.logs.log('error', message, { service: this.service, err: error });
     }
     if (error instanceof SessionError && error.code === 'MODULE_MISSING')
-      answerProblem(response, gatewayProblem(503, 'A filter of the session is not configured here.'));
+      answerProblem(response, gatewayProblem(503, `The request could not be handled: ${error.message}.`));
     else if (refusal === undefined || response.headersSent)
       answerProblem(response, gatewayProblem(500, 'The request could not be handled.'));
     else {

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import type { Exchange, Millis } from '@sessionkit/session-core';
 
 /** Fields of an answer, names in lower case. */
@@ -48,8 +47,8 @@ const OTHERWISE = [
   'transfer-encoding',
 ];
 
-export function useOf({ method, headers }: IncomingMessage): Use {
-  if (method !== 'GET') return 'none';
+export function useOf({ request: { method, headers }, upgrade }: Exchange): Use {
+  if (method !== 'GET' || upgrade !== undefined) return 'none';
   if (OTHERWISE.some((name) => headers[name] !== undefined)) return 'none';
   if ((headers['content-length'] ?? '0') !== '0') return 'none';
   const control = headers['cache-control'];

@@ -28,7 +28,7 @@ export class CacheSession implements FilterSession {
   async handle(exchange: Exchange, next: () => Promise<void>): Promise<void> {
     const { request } = exchange;
     const key = keyOf(exchange);
-    const use = useOf(request);
+    const use = useOf(exchange);
     const found = use === 'full' ? this.#drawer.find(key, this.#common.now()) : undefined;
     if (found !== undefined) {
       this.#serve(exchange, found);

@@ -1,4 +1,5 @@
-import type { ServerResponse } from 'node:http';
+import { type IncomingMessage, ServerResponse } from 'node:http';
+import type { Exchange, FilterTarget } from '@sessionkit/session-core';
 import { describe, expect, it } from 'vitest';
 import { type CacheOptions, cache } from '../src/index.js';
 import { serve } from './serve.js';
@@ -43,6 +44,25 @@ describe('a request is not answered from the cache', () => {
     await get('/');
     expect(asked).toHaveLength(3);
   });
+});
+
+it('a request to switch to a WebSocket is not answered from the cache', async () => {
+  const filter = cache();
+  const { get } = await serve(GOOD, { filter });
+  await get('/');
+  expect((await get('/')).age).toBe('0');
+  const session = await filter.open({} as FilterTarget);
+  const request = { method: 'GET', url: '/', headers: {} };
+  const response = new ServerResponse(request as IncomingMessage);
+  for (const upgrade of [undefined, {}, {}]) {
+    const exchange = { request, response, upgrade, scheme: 'http', host: 'x' } as unknown as Exchange;
+    let passed = false;
+    await session.handle(exchange, async () => {
+      passed = true;
+      if (upgrade === undefined) response.writeHead(200, GOOD).end();
+    });
+    expect(passed).toBe(true);
+  }
 });
 
 describe('what is kept is forgotten', () => {
