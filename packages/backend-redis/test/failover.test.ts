@@ -19,8 +19,10 @@ import { connectBy } from './store-harness.js';
 const LONG = process.env.SESSIONKIT_LONG === '1';
 const WITHIN = 180_000;
 const SESSIONS = 8;
-/** How long a replica receives nothing before its master is killed, in ms. */
+/** How long a replica receives nothing before its master is killed, in ms: until so many saves were acknowledged, or for this long. */
 const STALLED = 1_000;
+const SAVED_MEANWHILE = 200;
+const STALLED_AT_MOST = 8_000;
 /** So large that what a stalled replica has not read does not fit into the buffers of the network. */
 const DATA = JSON.stringify({ text: 'x'.repeat(LONG ? 240_000 : 160_000) });
 /** Within how many ms of the new master serving an application is served by it, as promised; ten times that where others use the machine. */
@@ -97,6 +99,7 @@ async function window(place: Place, durable: boolean): Promise<{ acknowledged: n
   const backend = await connectBy(place.section, { durable });
   const records = await sessionsAt(place, backend, SESSIONS);
   let stopped = false;
+  let saves = 0;
   const writers = records.map(async (first) => {
     let newest = first;
     while (!stopped) {
@@ -104,13 +107,17 @@ async function window(place: Place, durable: boolean): Promise<{ acknowledged: n
       const saved = await backend.save(next, signal).catch(() => undefined);
       // What is not certain is not acknowledged, and this session is left alone.
       if (saved !== true) break;
+      saves++;
       newest = next;
     }
     return newest;
   });
   await pause(300);
   process.kill(place.replica.server.pid, 'SIGSTOP');
+  const before = saves;
   await pause(STALLED);
+  if (!durable)
+    await vi.waitFor(() => expect(saves - before).toBeGreaterThan(SAVED_MEANWHILE), STALLED_AT_MOST);
   await place.killMaster();
   stopped = true;
   process.kill(place.replica.server.pid, 'SIGCONT');
