@@ -34,6 +34,9 @@ export function createDescriber(registry: Registry): (route: Described) => void 
   return (route) => registry.registerPath(describe(route, idOf(route)));
 }
 
+const PASSWORD = { basic: [] };
+const TOKEN = { bearer: [] };
+
 function describe(route: Described, operationId: string) {
   const json = (schema: NonNullable<Route['body']>) => ({ 'application/json': { schema } });
   const answers = Object.entries(route.answers).map(([status, schema]) => [
@@ -45,7 +48,7 @@ function describe(route: Described, operationId: string) {
     path: route.path,
     operationId,
     summary: route.summary,
-    ...(route.role === 'none' ? {} : { security: [{ basic: [] }, { bearer: [] }] }),
+    ...(route.role === 'none' ? {} : { security: route.passwordOnly ? [PASSWORD] : [PASSWORD, TOKEN] }),
     request: {
       ...(route.params && { params: route.params }),
       ...(route.query && { query: route.query }),

@@ -74,6 +74,8 @@ interface RouteHead {
   readonly role: Account;
   /** The handler checks the preconditions of a change itself, on the state that is to be changed. Otherwise the resource has no states to tell apart. */
   readonly guarded?: boolean | undefined;
+  /** A token is no credential for it. Default false. */
+  readonly passwordOnly?: boolean | undefined;
   /** Schemas of the answers that have a document, by status; undefined for an empty one. */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
 }

@@ -43,6 +43,7 @@ export const AUTH_ROUTES: readonly Route[] = [
     action: 'auth.token',
     summary: 'A token (JWT) for the name and password of the request, to be sent as `Authorization: Bearer`',
     role: 'basic',
+    passwordOnly: true,
     params: z.object({}),
     query: tokenQuery,
     answers: { 200: z.strictObject({ meta: z.strictObject({ token: z.string() }) }) },

@@ -79,6 +79,7 @@ describe('the OpenAPI document', () => {
       },
     });
     expect(paths['/healthz']?.get).not.toHaveProperty('security');
+    expect(paths['/v1/auth']?.get).toMatchObject({ security: [{ basic: [] }] });
   });
 });
 
