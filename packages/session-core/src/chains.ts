@@ -4,8 +4,9 @@ import type { Filter, FilterSession, FilterTarget } from './filter.js';
 import type { SessionId } from './id.js';
 import type { SessionRecord } from './record.js';
 import type { Exchange } from './router.js';
+import { Tally } from './tally.js';
 
-/** Where the chains of a service come from. */
+/** Where the chains of a service come from at a time. */
 export interface ChainOptions {
   /** Names of the filters of a session that has none of its own, in order. */
   readonly defaults: readonly string[];
@@ -14,10 +15,16 @@ export interface ChainOptions {
   readonly environment: Environment;
 }
 
-type Chain = readonly FilterSession[];
+/** A filter at work, and the filter itself. */
+interface Part {
+  readonly filter: Filter;
+  readonly session: FilterSession;
+}
+
+type Chain = readonly Part[];
 
 interface Next {
-  readonly key: string;
+  key: string;
   readonly chain: Promise<Chain>;
   /** Once it is. */
   opened: Chain | undefined;
@@ -39,6 +46,8 @@ interface Held {
 }
 
 const NONE: Chain = [];
+/** Key of a chain that no session asks for. */
+const STALE = '';
 
 /**
  * The filter sessions of one service in this process. A chain is opened with the first request of a session, and again whenever its filters, its
@@ -46,11 +55,31 @@ const NONE: Chain = [];
  * place. Every filter session is closed exactly once.
  */
 export class Chains {
-  readonly #options: ChainOptions;
+  #options: ChainOptions;
   readonly #held = new Map<SessionId, Held>();
 
   constructor(options: ChainOptions) {
     this.#options = options;
+  }
+
+  /**
+   * From now on sessions have these filters. What is open of others is closed once no request runs through it; a chain of filters that have stayed stays, with what it knows of its
+   * session.
+   */
+  become(defaults: readonly string[], filters: ReadonlyMap<string, Filter>): void {
+    const present = new Set(filters.values());
+    this.#options = { ...this.#options, defaults, filters };
+    for (const [id, held] of this.#held) {
+      if (held.next !== undefined) held.next.key = STALE;
+      if (held.chain.every(({ filter }) => present.has(filter))) continue;
+      held.key = STALE;
+      this.over(id);
+    }
+  }
+
+  /** No session needs anything here any more, but for the requests under way. */
+  release(): void {
+    for (const id of [...this.#held.keys()]) this.over(id);
   }
 
   /** Sessions with an open chain. */
@@ -195,12 +224,20 @@ export class Chains {
 
   async #open(record: SessionRecord, names: readonly string[]): Promise<Chain> {
     const target = targetOf(record, this.#options.environment);
-    const opened: FilterSession[] = [];
+    const opened: Part[] = [];
+    const { filters } = this.#options;
     try {
       for (const name of names) {
-        const filter = this.#options.filters.get(name);
+        const filter = filters.get(name);
         if (filter === undefined) throw noFilter(name);
-        opened.push(await filter.open(target));
+        const uses = usesOf(filter);
+        uses.begin();
+        try {
+          opened.push({ filter, session: await filter.open(target) });
+        } catch (error) {
+          uses.end();
+          throw error;
+        }
       }
     } catch (error) {
       await this.#closeChain(record.id, opened);
@@ -237,18 +274,31 @@ export class Chains {
   }
 
   async #closeChain(id: SessionId, chain: Chain): Promise<void> {
-    for (const session of chain) {
+    for (const { filter, session } of chain) {
       try {
         await session.close();
       } catch (error) {
         this.#complain(id, 'a filter could not be closed', error);
       }
+      usesOf(filter).end();
     }
   }
 
   #complain(session: SessionId, message: string, error: unknown): void {
     this.#options.environment.log({ level: 'warning', message, session, error });
   }
+}
+
+const uses = new WeakMap<Filter, Tally>();
+
+/** The filter sessions that are open of a filter, whoever has opened them. */
+export function usesOf(filter: Filter): Tally {
+  let tally = uses.get(filter);
+  if (tally === undefined) {
+    tally = new Tally();
+    uses.set(filter, tally);
+  }
+  return tally;
 }
 
 /** The same key, the same chain: a login, a restart and another list of filters open a new one. */
@@ -274,10 +324,10 @@ function noFilter(name: string): SessionError {
 /** Each filter once, then the end of the chain. A filter that calls `next` twice passes the request on once. */
 function run(chain: Chain, exchange: Exchange, end: () => Promise<void>): Promise<void> {
   const step = (at: number): Promise<void> => {
-    const session = chain[at];
-    if (session === undefined) return end();
+    const part = chain[at];
+    if (part === undefined) return end();
     let passed: Promise<void> | undefined;
-    return session.handle(exchange, () => {
+    return part.session.handle(exchange, () => {
       passed ??= step(at + 1);
       return passed;
     });

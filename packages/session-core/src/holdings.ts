@@ -79,7 +79,9 @@ const NOTHING: Holding = { connections: [], ioActivity: 0, buffered: 0 };
 export class Holdings {
   readonly #store: HoldingsStore;
   readonly #process: string;
-  readonly #sources: HoldingSource[] = [];
+  readonly #sources = new Set<HoldingSource>();
+  /** Those that take nothing new, until they hold nothing. */
+  readonly #leaving = new Set<HoldingSource>();
   readonly #since = new Map<SessionId, Millis>();
   /** Sessions with an open hold besides those of the sources, and why their filters are not open. */
   readonly #others: OtherHolds;
@@ -92,13 +94,15 @@ export class Holdings {
     this.#others = others;
   }
 
-  add(source: HoldingSource): void {
-    this.#sources.push(source);
+  /** Answers how to say that the source takes nothing new: then it is forgotten when it holds nothing any more. */
+  add(source: HoldingSource): () => void {
+    this.#sources.add(source);
+    return () => this.#leaving.add(source);
   }
 
   /** What this process holds of a session at this moment; undefined when it holds nothing. */
   own(id: SessionId): Held | undefined {
-    const parts = this.#sources.flatMap((source) => source.holding(id) ?? []);
+    const parts = [...this.#sources].flatMap((source) => source.holding(id) ?? []);
     const pending = this.#others.pending(id);
     if (parts.length === 0 && pending === undefined && !this.#others.has(id)) return undefined;
     return this.#describe(id, parts, pending);
@@ -126,6 +130,7 @@ export class Holdings {
   /** Tells what has changed, and all of it now and then. Never rejects. */
   async announce(): Promise<void> {
     const { backend } = this.#store;
+    for (const source of this.#leaving) if (isEmpty(source)) this.#forget(source);
     if (!can(backend, 'presence')) return;
     const links = this.#links();
     const text = JSON.stringify(links);
@@ -147,6 +152,11 @@ export class Holdings {
     if (this.#told === '[]' || !can(backend, 'presence')) return;
     this.#told = '[]';
     await this.#store.call('announce', (signal) => backend.announce(this.#process, [], LEASE, signal));
+  }
+
+  #forget(source: HoldingSource): void {
+    this.#leaving.delete(source);
+    this.#sources.delete(source);
   }
 
   #links(): Link[] {
@@ -183,6 +193,11 @@ export class Holdings {
       buffered: all.reduce((sum, { buffered }) => sum + buffered, 0),
     };
   }
+}
+
+function isEmpty(source: HoldingSource): boolean {
+  for (const _ of source.sessions()) return false;
+  return true;
 }
 
 /** Undefined for what another version has written in another form. */

@@ -3,6 +3,7 @@ import { SessionError, toSessionError } from './errors.js';
 import { events } from './events.js';
 import type { SessionId } from './id.js';
 import { type SessionRecord, WRITES_KEPT } from './record.js';
+import { Tally } from './tally.js';
 
 /** One wish to change a record. */
 export interface Intent {
@@ -50,6 +51,7 @@ const LONGEST_PAUSE = 50;
 export class Lanes {
   readonly #store: LaneStore;
   readonly #lanes = new Map<SessionId, Lane>();
+  readonly #open = new Tally();
 
   constructor(store: LaneStore) {
     this.#store = store;
@@ -67,8 +69,14 @@ export class Lanes {
       }
       const opened: Lane = { waiting: [waiting], newest: undefined };
       this.#lanes.set(id, opened);
+      this.#open.begin();
       void this.#run(id, opened);
     });
+  }
+
+  /** Resolves when nothing of any session is under way or waits. */
+  empty(): Promise<void> {
+    return this.#open.idle();
   }
 
   /** Resolves when nothing of the session is under way or waits. */
@@ -103,6 +111,7 @@ export class Lanes {
       }
     }
     this.#lanes.delete(id);
+    this.#open.end();
   }
 
   async #commit(lane: Lane, batch: readonly Waiting[]): Promise<void> {

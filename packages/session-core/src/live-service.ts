@@ -1,28 +1,20 @@
 import type { Kept, NotedRequest } from './activity.js';
-import { clearFields } from './answer.js';
 import { Chains } from './chains.js';
-import { firstSeen, withSecretSeen } from './changes.js';
-import { isForeign, isUnsafe } from './cross-site.js';
 import type { Environment, Millis } from './environment.js';
-import { toSessionError } from './errors.js';
 import type { Filter } from './filter.js';
 import type { HoldingSource } from './holdings.js';
-import { type Credential, type SessionId, toToken } from './id.js';
+import type { SessionId } from './id.js';
 import { Limits } from './limits.js';
-import type { ClientCode } from './lists.js';
 import type { LogLevels } from './log-levels.js';
-import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
-import type { Plan, ServiceParts } from './parts.js';
-import type { Demand } from './paths.js';
+import { Opener } from './opener.js';
 import type { SessionRecord } from './record.js';
-import { missing, refusal } from './refusal.js';
 import type { Restarts } from './restarts.js';
 import { Rotations } from './rotations.js';
 import type { Exchange } from './router.js';
 import type { Service, ServiceOptions, Visit, VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
-import type { Transport } from './transport.js';
+import { Tally } from './tally.js';
 import { OpenVisit } from './visit.js';
 
 /** How often filters of sessions that nobody uses any more are looked for. */
@@ -31,40 +23,83 @@ const CHAIN_SWEEP: Millis = 5_000;
 /** What the services of one manager share. */
 export interface SharedParts {
   readonly environment: Environment;
-  readonly filters: ReadonlyMap<string, Filter>;
   readonly levels: LogLevels;
   readonly kept: (service: string) => Kept;
   /** When all sessions of a group of services were restarted. */
   readonly restarts: Pick<Restarts, 'get'>;
 }
 
+/** What a service is made of at a time. */
+export interface ServiceSetup {
+  readonly settings: Settings;
+  readonly options: ServiceOptions;
+  readonly store: Store | undefined;
+  /** All filters of the manager. */
+  readonly filters: ReadonlyMap<string, Filter>;
+}
+
 export class LiveService implements Service {
   readonly name: string;
-  readonly options: ServiceOptions;
-  readonly settings: Settings;
-  readonly store: Store | undefined;
   readonly chains: Chains;
-  readonly #parts: ServiceParts;
   readonly #shared: SharedParts;
-  readonly #stopSweeping: (() => void) | undefined;
+  readonly #visits = new Tally();
+  readonly #rotations = new Rotations();
+  #setup: ServiceSetup;
+  #limits: Limits | undefined;
+  #opener: Opener;
+  #stopListening: (() => void) | undefined;
+  #stopSweeping: (() => void) | undefined;
 
-  constructor(settings: Settings, options: ServiceOptions, shared: SharedParts, store: Store | undefined) {
-    const { environment, filters } = shared;
-    this.name = settings.name;
-    this.options = options;
-    this.settings = settings;
-    this.store = store;
+  constructor(setup: ServiceSetup, shared: SharedParts) {
+    const { options, filters } = setup;
+    this.name = setup.settings.name;
     this.#shared = shared;
-    this.chains = new Chains({ defaults: options.filters ?? [], filters, environment });
-    store?.listen(this);
-    if (filters.size > 0) this.#stopSweeping = environment.every(CHAIN_SWEEP, () => this.chains.sweep());
-    const { limits } = settings;
-    this.#parts = {
-      settings,
-      store,
-      limits: limits && new Limits(settings.name, limits, environment),
-      rotations: new Rotations(),
-    };
+    this.chains = new Chains({ defaults: options.filters ?? [], filters, environment: shared.environment });
+    this.#setup = setup;
+    this.#opener = this.#install(undefined);
+  }
+
+  get options(): ServiceOptions {
+    return this.#setup.options;
+  }
+
+  get settings(): Settings {
+    return this.#setup.settings;
+  }
+
+  get store(): Store | undefined {
+    return this.#setup.store;
+  }
+
+  /** Visits under way go on as they were opened; the next ones are opened by this. */
+  become(setup: ServiceSetup): void {
+    const before = this.#setup;
+    this.#setup = setup;
+    this.chains.become(setup.options.filters ?? [], setup.filters);
+    this.#opener = this.#install(before);
+  }
+
+  /** It is no longer one of the manager's. Resolves when the visits under way are over, and what was open for its sessions is closed. */
+  async retire(): Promise<void> {
+    this.chains.release();
+    await this.#visits.idle();
+    this.#stopListening?.();
+    await this.close();
+  }
+
+  #install(before: ServiceSetup | undefined): Opener {
+    const { settings, store, filters } = this.#setup;
+    const { environment, levels } = this.#shared;
+    if (before === undefined || before.store !== store) {
+      this.#stopListening?.();
+      this.#stopListening = store?.listeners.add(this);
+    }
+    if (filters.size > 0) this.#stopSweeping ??= environment.every(CHAIN_SWEEP, () => this.chains.sweep());
+    // What was counted of a client goes on to count.
+    if (!sameLimits(before?.settings, settings))
+      this.#limits = settings.limits && new Limits(settings.name, settings.limits, environment);
+    const visits = store === undefined ? [this.#visits] : [this.#visits, store.visits];
+    return new Opener({ settings, store, limits: this.#limits, rotations: this.#rotations, visits }, levels);
   }
 
   get group(): string {
@@ -72,23 +107,7 @@ export class LiveService implements Service {
   }
 
   open(request: VisitRequest): Promise<Visit> {
-    const { store, settings } = this;
-    const demand = settings.rules.demand(request.path);
-    if (store === undefined || demand.mode === 'none' || isPreflight(request)) {
-      return Promise.resolve(new OpenVisit(this.#parts, request, store === undefined ? 'never' : 'none'));
-    }
-    const reading = readRequest(settings.transports, request);
-    if (reading.kind === 'ambiguous') return Promise.resolve(this.#refused(request, 'bad_request'));
-    const plan = this.#plan(request);
-    if (reading.kind === 'nothing' && plan === 'never') {
-      return Promise.resolve(this.#without(request, demand, plan));
-    }
-    const { starting } = store;
-    const opening =
-      starting === undefined
-        ? this.#read(store, request, demand, plan, reading)
-        : starting.then(() => this.#read(store, request, demand, plan, reading));
-    return opening.catch((fault: unknown) => this.#failed(request, fault));
+    return this.#opener.open(request);
   }
 
   pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void> {
@@ -106,8 +125,8 @@ export class LiveService implements Service {
     return this.store?.activity.begin(id, statement, this.#shared.kept(this.name));
   }
 
-  attach(source: HoldingSource): void {
-    this.store?.holdings.add(source);
+  attach(source: HoldingSource): () => void {
+    return this.store?.holdings.add(source) ?? (() => undefined);
   }
 
   pending(id: SessionId): string | undefined {
@@ -139,194 +158,11 @@ export class LiveService implements Service {
     if (all === undefined || all <= record.startedAt) return record.restartedAt;
     return Math.max(all, record.restartedAt ?? 0);
   }
-
-  #read(
-    store: Store,
-    request: VisitRequest,
-    demand: Demand,
-    plan: Plan,
-    reading: Exclude<Reading, { readonly kind: 'ambiguous' }>,
-  ): Promise<OpenVisit> {
-    if (reading.kind === 'nothing') return Promise.resolve(this.#without(request, demand, plan));
-    const wait = this.#parts.limits?.over(request, 'failedTokens');
-    if (wait !== undefined) return Promise.resolve(this.#refused(request, 'too_many', wait));
-    const { transport } = reading;
-    if (reading.kind === 'malformed') {
-      const dead: Verdict = { kind: 'dead', code: 'session_invalid', cause: undefined, record: undefined };
-      return Promise.resolve(this.#decided(request, demand, transport, dead));
-    }
-    return this.#look(store, reading.credentials).then((verdict) =>
-      verdict === 'ambiguous'
-        ? this.#refused(request, 'bad_request')
-        : this.#decided(request, demand, transport, verdict),
-    );
-  }
-
-  /** A fault is a refusal too, whatever it is: a visit that could not be judged is never let in. */
-  #failed(request: VisitRequest, fault: unknown): OpenVisit {
-    const visit = new OpenVisit(this.#parts, request, 'hushed');
-    const known = toSessionError(fault, 'opening the session failed');
-    if (known !== fault) this.store?.complain('opening a session failed', fault);
-    visit.refusal =
-      visit.refuse(known) ?? refusal(this.settings, request, 'store_unavailable', { retryAfter: 1 });
-    return visit;
-  }
-
-  /** Asks the store for what the tokens open. One round trip, none for ids that were made up. */
-  #look(store: Store, credentials: readonly Credential[]): Promise<Verdict | 'ambiguous'> {
-    const now = store.now();
-    const [first] = credentials;
-    if (credentials.length === 1 && first !== undefined && !isFromTheFuture(first, now)) {
-      return store.load(first.id).then((record) => judge(this.settings, store, first, record));
-    }
-    const loads = credentials.map((credential) =>
-      isFromTheFuture(credential, now) ? Promise.resolve(undefined) : store.load(credential.id),
-    );
-    return Promise.all(loads).then((records) =>
-      choose(credentials.map((credential, i) => judge(this.settings, store, credential, records[i]))),
-    );
-  }
-
-  #decided(request: VisitRequest, demand: Demand, transport: Transport, verdict: Verdict): OpenVisit {
-    switch (verdict.kind) {
-      case 'open':
-        return this.#opened(request, transport, verdict);
-      case 'foreign':
-        // Its cookie is another service's: it is neither cleared nor replaced.
-        return this.#without(request, demand, 'never');
-      case 'hushed':
-        if (verdict.code === 'session_invalid') this.#parts.limits?.count(request, 'failedTokens');
-        if (demand.mode === 'required') return this.#refused(request, verdict.code, undefined, transport);
-        return this.#hushed(request, demand, transport, verdict.code);
-      case 'dead':
-        return this.#dead(request, demand, transport, verdict);
-    }
-  }
-
-  #opened(request: VisitRequest, transport: Transport, verdict: Verdict & { kind: 'open' }): OpenVisit {
-    if (transport.ambient && this.#isCrossSite(request)) return this.#refused(request, 'cross_site');
-    const store = this.store as Store;
-    const { record, credential, by, readOnly } = verdict;
-    const now = store.now();
-    this.#shared.levels.know(record);
-    const visit = new OpenVisit(this.#parts, request, 'never');
-    visit.opened(record, transport, readOnly);
-    if (by === 'present') {
-      if (firstSeen(record)) this.#noteSecretSeen(store, record);
-      visit.rotationDue = this.#parts.rotations.isDue(record.id, now);
-      if (transport.carrier.cookie !== undefined && hasRolled(store.seenAt(record), record, now)) {
-        visit.answer.renew(toToken(record.id, credential.secret), record.secretHash);
-      }
-    }
-    store.touch(record.id, record.epoch, now);
-    return visit;
-  }
-
-  /** The visit goes on without a session, and nothing but a login may give it one. */
-  #hushed(request: VisitRequest, demand: Demand, transport: Transport, code: ClientCode): OpenVisit {
-    const visit = this.#without(request, demand, 'hushed');
-    visit.answer.refused = transport;
-    visit.hushCode = code;
-    return visit;
-  }
-
-  #dead(
-    request: VisitRequest,
-    demand: Demand,
-    transport: Transport,
-    verdict: Verdict & { kind: 'dead' },
-  ): OpenVisit {
-    const { settings } = this;
-    if (verdict.cause === undefined) this.#parts.limits?.count(request, 'failedTokens');
-    if (verdict.record !== undefined && verdict.record.ended === undefined && verdict.cause !== undefined) {
-      void this.store?.bury(verdict.record);
-    }
-    if (settings.onDead === 'error') return this.#refused(request, verdict.code, undefined, transport, true);
-    const visit = this.#without(request, demand, this.#plan(request));
-    visit.answer.refused = transport;
-    const { answer } = visit;
-    if (verdict.cause !== undefined) answer.notes = [['session-ended', verdict.cause]];
-    answer.headers = [...clearFields(settings, request, transport), ...answer.notes];
-    if (visit.refusal !== undefined) {
-      visit.refusal = {
-        ...visit.refusal,
-        headers: [...visit.refusal.headers, ...transport.clear(request), ...answer.notes],
-      };
-    }
-    return visit;
-  }
-
-  /** No session is open. */
-  #without(request: VisitRequest, demand: Demand, plan: Plan): OpenVisit {
-    if (this.settings.ambient && this.#isCrossSite(request)) return this.#refused(request, 'cross_site');
-    if (plan === 'create') {
-      const wait = this.#parts.limits?.over(request, 'creations');
-      if (wait !== undefined) return this.#refused(request, 'too_many', wait);
-      this.#parts.limits?.count(request, 'creations');
-    }
-    const visit = new OpenVisit(this.#parts, request, plan);
-    if (demand.mode === 'required' && plan !== 'create') {
-      visit.refusal = missing(this.settings, request, demand.loginUrl);
-    }
-    return visit;
-  }
-
-  #refused(
-    request: VisitRequest,
-    code: ClientCode,
-    retryAfter?: number,
-    presented?: Transport,
-    clear = false,
-  ): OpenVisit {
-    const visit = new OpenVisit(this.#parts, request, 'hushed');
-    visit.refusal = refusal(this.settings, request, code, { retryAfter, presented, clear });
-    return visit;
-  }
-
-  #plan(request: VisitRequest): Plan {
-    const { autoCreate } = this.settings;
-    if (autoCreate === false || request.upgrade) return 'never';
-    if (request.method === 'HEAD' || request.method === 'OPTIONS') return 'never';
-    return autoCreate === true ? 'create' : 'on_write';
-  }
-
-  #isCrossSite(request: VisitRequest): boolean {
-    return isUnsafe(request) && isForeign(request, this.settings.allowOrigins);
-  }
-
-  /** The client holds the rotated secret now: the one before it gets its last 30 s. Not awaited; the next visit tries again. */
-  #noteSecretSeen(store: Store, base: SessionRecord): void {
-    const { secretHash } = base;
-    store.lanes
-      .submit({
-        base,
-        bound: true,
-        closes: false,
-        apply: (record, now) => withSecretSeen(record, secretHash, now),
-      })
-      .catch((error: unknown) =>
-        store.environment.log({
-          level: 'info',
-          message: 'noting a rotated secret failed',
-          session: base.id,
-          error,
-        }),
-      );
-  }
 }
 
-/** A CORS preflight never carries credentials, and what answers it must be reached to allow anything. */
-function isPreflight(request: VisitRequest): boolean {
+function sameLimits(before: Settings | undefined, { limits }: Settings): boolean {
+  if (before === undefined) return false;
   return (
-    request.method === 'OPTIONS' &&
-    request.header('access-control-request-method') !== undefined &&
-    request.header('origin') !== undefined
+    before.limits?.creations === limits?.creations && before.limits?.failedTokens === limits?.failedTokens
   );
-}
-
-/** Whether the end of the session has moved by a tenth of its idle time since the cookie was handed out or renewed. */
-function hasRolled(seenAt: Millis, record: SessionRecord, now: Millis): boolean {
-  if (seenAt + record.idle >= Math.min(record.endsAt, record.killAt ?? record.endsAt)) return false;
-  const tenth = record.idle / 10;
-  return Math.floor((now - record.secretAt) / tenth) !== Math.floor((seenAt - record.secretAt) / tenth);
 }

@@ -1,6 +1,7 @@
 import type { Kept } from './activity.js';
 import type { Alteration } from './alterations.js';
 import { type Backend, can, type JournalEntry } from './backend.js';
+import { usesOf } from './chains.js';
 import { parseFrozen } from './data.js';
 import { type Environment, type LogEntry, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
@@ -11,14 +12,18 @@ import { describe, fits } from './info.js';
 import { readActivity, type SessionActivity } from './journal.js';
 import { LiveService, type SharedParts } from './live-service.js';
 import { LogLevels } from './log-levels.js';
+import { checkNeighbours, type Neighbour } from './neighbours.js';
 import { Operator } from './operator.js';
+import { cannotList, pageOf } from './pages.js';
 import type { SessionRecord } from './record.js';
 import { Restarts } from './restarts.js';
 import type {
   Actor,
   Guard,
   ManagerQuery,
+  ManagerSetup,
   RestartOptions,
+  Retired,
   Service,
   ServiceOptions,
   SessionDetail,
@@ -35,6 +40,7 @@ const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 10_000;
 /** Rows asked of a store at least, so that a short page behind many that have run out takes few calls. */
 const NOTHING_KEPT: Kept = { statements: 0, lines: 0 };
+const NO_FILTERS: ReadonlyMap<string, Filter> = new Map();
 const LEAST_ASKED = 100;
 /** How often marks of other processes are looked for. */
 const RESTARTS_LOOKED_FOR: Millis = 1_000;
@@ -60,13 +66,17 @@ export function createSessionManager(options: ManagerOptions = {}): SessionManag
 
 class LiveManager implements SessionManager {
   readonly services = new Map<string, LiveService>();
-  readonly filters: ReadonlyMap<string, Filter>;
   readonly environment: Environment;
+  readonly #shared: SharedParts;
   readonly #levels = new LogLevels();
   readonly #operator: Operator;
   readonly #kept: (service: string) => Kept;
-  readonly #options: { readonly deadline: Millis; readonly flushInterval: Millis };
+  readonly #flushInterval: Millis;
+  #deadline: Millis;
+  #filters: ReadonlyMap<string, Filter>;
   readonly #stores = new Map<Backend, Store>();
+  /** Those of a setup before, until nobody uses them. */
+  readonly #leaving = new Set<LiveService | Store>();
   /** When all sessions of a group of services were restarted. */
   readonly #restarts = new Restarts();
   #stopLooking: (() => void) | undefined;
@@ -75,38 +85,92 @@ class LiveManager implements SessionManager {
     const environment = options.environment ?? processEnvironment;
     this.environment = { ...environment, log: (entry) => this.#log(entry, environment) };
     this.#kept = options.kept ?? (() => NOTHING_KEPT);
-    this.filters = options.filters ?? new Map();
-    if (this.filters.size > 0)
-      this.#stopLooking = environment.every(RESTARTS_LOOKED_FOR, () => void this.#lookForRestarts());
-    this.#operator = new Operator({
+    this.#filters = options.filters ?? new Map();
+    this.#flushInterval = options.flushInterval ?? DEFAULT_FLUSH;
+    this.#deadline = options.deadline ?? DEFAULT_DEADLINE;
+    this.#look();
+    this.#shared = {
       environment: this.environment,
-      filters: this.filters,
-      stores: () => this.#stores.values(),
-      describe: (head, store) => describe(head, store, this.#restarts),
-      keepEnded: (record) => this.#keepEnded(record),
-    });
-    this.#options = {
-      deadline: options.deadline ?? DEFAULT_DEADLINE,
-      flushInterval: options.flushInterval ?? DEFAULT_FLUSH,
-    };
-  }
-
-  service(name: string, options: ServiceOptions = {}): Service {
-    if (this.services.has(name)) throw invalid(`there is a service "${name}" already`);
-    const settings = settle(name, options);
-    const unknown = options.filters?.find((filter) => !this.filters.has(filter));
-    if (unknown !== undefined) throw invalid(`service "${name}": there is no filter "${unknown}"`);
-    this.#checkNeighbours(settings, options);
-    const shared: SharedParts = {
-      environment: this.environment,
-      filters: this.filters,
       levels: this.#levels,
       kept: this.#kept,
       restarts: this.#restarts,
     };
-    const service = new LiveService(settings, options, shared, this.#storeOf(options.backend));
+    this.#operator = new Operator({
+      environment: this.environment,
+      filters: () => this.filters,
+      stores: () => this.#stores.values(),
+      describe: (head, store) => describe(head, store, this.#restarts),
+      keepEnded: (record) => this.#keepEnded(record),
+    });
+  }
+
+  get filters(): ReadonlyMap<string, Filter> {
+    return this.#filters;
+  }
+
+  service(name: string, options: ServiceOptions = {}): Service {
+    if (this.services.has(name)) throw invalid(`there is a service "${name}" already`);
+    const settings = this.#settle(name, options, this.filters);
+    checkNeighbours({ settings, options }, this.services.values());
+    const setup = { settings, options, store: this.#storeOf(options.backend), filters: this.filters };
+    const service = new LiveService(setup, this.#shared);
     this.services.set(name, service);
     return service;
+  }
+
+  reconfigure({ services, filters = NO_FILTERS, deadline }: ManagerSetup): () => Retired {
+    const next: Neighbour[] = [];
+    for (const [name, options] of services) {
+      const one = { settings: this.#settle(name, options, filters), options };
+      checkNeighbours(one, next);
+      next.push(one);
+    }
+    return () => this.#become(next, filters, deadline ?? DEFAULT_DEADLINE);
+  }
+
+  /** Nothing of it waits: no visit sees a part of it. */
+  #become(next: readonly Neighbour[], filters: ReadonlyMap<string, Filter>, deadline: Millis): Retired {
+    const services = new Map(this.services);
+    const before = [...this.#filters.values()];
+    this.#deadline = deadline;
+    this.#filters = filters;
+    this.#look();
+    this.services.clear();
+    for (const { settings, options } of next) {
+      const { name } = settings;
+      const setup = { settings, options, store: this.#storeOf(options.backend), filters };
+      const service = services.get(name);
+      service?.become(setup);
+      services.delete(name);
+      this.services.set(name, service ?? new LiveService(setup, this.#shared));
+    }
+    const over = Promise.all([...services.values()].map((service) => this.#retire(service)));
+    const present = new Set(filters.values());
+    const gone = before.filter((filter) => !present.has(filter));
+    const retired = new Map<Backend | Filter, Promise<void>>(
+      gone.map((filter) => [filter, over.then(() => usesOf(filter).idle())]),
+    );
+    for (const [backend, store] of this.#stores) {
+      store.deadline = deadline;
+      if (this.#servicesOf(store).length > 0) continue;
+      this.#stores.delete(backend);
+      retired.set(backend, this.#retire(store));
+    }
+    return retired;
+  }
+
+  async #retire(part: LiveService | Store): Promise<void> {
+    this.#leaving.add(part);
+    try {
+      await part.retire();
+    } catch (error) {
+      this.environment.log({
+        level: 'warning',
+        message: 'what is used no longer could not be closed',
+        error,
+      });
+    }
+    this.#leaving.delete(part);
   }
 
   async get(id: SessionId): Promise<SessionInfo | undefined> {
@@ -133,7 +197,11 @@ class LiveManager implements SessionManager {
     let after = query.after;
     // Sessions that have run out are dropped here, so a page of the stores may fill less than a page of ours.
     for (;;) {
-      const page = await this.#page({ ...query, after, limit: Math.max(limit, LEAST_ASKED) }, state);
+      const page = await pageOf(
+        this.#stores.values(),
+        { ...query, after, limit: Math.max(limit, LEAST_ASKED), state },
+        (head, store) => describe(head, store, this.#restarts),
+      );
       for (const [i, info] of page.items.entries()) {
         if (!fits(info, state)) continue;
         items.push(info);
@@ -249,8 +317,28 @@ class LiveManager implements SessionManager {
 
   async close(): Promise<void> {
     this.#stopLooking?.();
-    await Promise.all([...this.services.values()].map((service) => service.close()));
-    await Promise.all([...this.#stores.values()].map((store) => store.close()));
+    const leaving = [...this.#leaving];
+    const services = leaving.filter((part) => part instanceof LiveService);
+    const stores = leaving.filter((part) => part instanceof Store);
+    await Promise.all([...services, ...this.services.values()].map((service) => service.close()));
+    await Promise.all([...stores, ...this.#stores.values()].map((store) => store.close()));
+  }
+
+  #settle(name: string, options: ServiceOptions, filters: ReadonlyMap<string, Filter>): Settings {
+    const settings = settle(name, options);
+    const unknown = options.filters?.find((filter) => !filters.has(filter));
+    if (unknown !== undefined) throw invalid(`service "${name}": there is no filter "${unknown}"`);
+    for (const part of this.#leaving) {
+      if (part instanceof Store && part.backend === options.backend)
+        throw invalid(`service "${name}": its backend was given up and is being closed; make another one`);
+    }
+    return settings;
+  }
+
+  #look(): void {
+    if (this.#filters.size === 0) return;
+    const { every } = this.environment;
+    this.#stopLooking ??= every(RESTARTS_LOOKED_FOR, () => void this.#lookForRestarts());
   }
 
   #storeOf(backend: Backend | undefined): Store | undefined {
@@ -258,7 +346,8 @@ class LiveManager implements SessionManager {
     let store = this.#stores.get(backend);
     if (store === undefined) {
       const keepEnded = (record: SessionRecord) => this.#keepEnded(record);
-      store = new Store(backend, this.environment, { ...this.#options, keepEnded });
+      const options = { deadline: this.#deadline, flushInterval: this.#flushInterval, keepEnded };
+      store = new Store(backend, this.environment, options);
       this.#stores.set(backend, store);
     }
     return store;
@@ -287,67 +376,12 @@ class LiveManager implements SessionManager {
     return [...this.services.values()].filter((service) => service.store === store);
   }
 
-  /** One page over all stores, ascending by id. */
-  async #page(
-    query: ManagerQuery & { readonly limit: number },
-    state: 'alive' | 'ended' | 'any',
-  ): Promise<{ items: readonly SessionInfo[]; next: SessionId | undefined }> {
-    const { service, user, after, limit } = query;
-    const pages = await Promise.all(
-      [...this.#stores.values()].map(async (store) => {
-        const { backend } = store;
-        if (!can(backend, 'inspect')) throw cannotList(backend);
-        const asked = {
-          service,
-          user,
-          after,
-          limit,
-          state: state === 'alive' ? ('open' as const) : undefined,
-        };
-        const page = await store.call('list', (signal) => backend.list(asked, signal));
-        return { next: page.next, items: page.items.map((head) => describe(head, store, this.#restarts)) };
-      }),
-    );
-    const rows = pages.flatMap(({ items }) => items).sort((a, b) => (a.id < b.id ? -1 : 1));
-    const items = rows.slice(0, limit);
-    const more = rows.length > limit || pages.some(({ next }) => next !== undefined);
-    const last = items.at(-1)?.id;
-    return { items, next: more ? last : undefined };
-  }
-
   #keepEnded(record: SessionRecord): Millis {
     for (const { settings } of this.services.values()) {
       if (settings.group === record.service) return settings.keepEnded;
     }
     return KEEP_ENDED;
   }
-
-  /** Two services of one backend must not read each other's cookie, nor share sessions by accident. */
-  #checkNeighbours(settings: Settings, options: ServiceOptions): void {
-    if (options.backend === undefined) return;
-    for (const other of this.services.values()) {
-      if (other.options.backend !== options.backend) continue;
-      if (options.share !== undefined && other.options.share === options.share) continue;
-      if (other.group === settings.group) {
-        throw invalid(`"${settings.group}" names a service and a share group of one backend; rename one`);
-      }
-      for (const { carrier } of settings.transports) {
-        const { cookie } = carrier;
-        if (
-          cookie !== undefined &&
-          other.settings.transports.some((theirs) => theirs.carrier.cookie === cookie)
-        ) {
-          throw invalid(
-            `services "${other.name}" and "${settings.name}" use one backend and the cookie "${cookie}"; give them different cookie names, or the same share group`,
-          );
-        }
-      }
-    }
-  }
-}
-
-function cannotList(backend: Backend): SessionError {
-  return new SessionError('UNSUPPORTED', `backend ${backend.type} can't list sessions`);
 }
 
 function invalid(message: string): SessionError {

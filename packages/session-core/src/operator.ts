@@ -25,7 +25,7 @@ const allow: Guard = () => undefined;
 /** What the operator's verbs need of their manager. */
 export interface OperatorParts {
   readonly environment: Environment;
-  readonly filters: ReadonlyMap<string, Filter>;
+  filters(): ReadonlyMap<string, Filter>;
   stores(): Iterable<Store>;
   describe(head: Head, store: Store): SessionInfo;
   keepEnded(record: SessionRecord): Millis;
@@ -71,7 +71,7 @@ export class Operator {
 
   async alter(id: SessionId, change: Alteration, actor: Actor, guard: Guard = allow): Promise<boolean> {
     for (const name of change.filters ?? []) {
-      if (!this.#parts.filters.has(name))
+      if (!this.#parts.filters().has(name))
         throw new SessionError('INVALID_VALUE', `there is no filter "${name}"`);
     }
     const parameters = Object.fromEntries(

@@ -2,6 +2,7 @@ import type { Limits } from './limits.js';
 import type { Rotations } from './rotations.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
+import type { Tally } from './tally.js';
 
 /** What a visit shares with all others of its service. */
 export interface ServiceParts {
@@ -10,6 +11,16 @@ export interface ServiceParts {
   readonly store: Store | undefined;
   readonly limits: Limits | undefined;
   readonly rotations: Rotations;
+  /** Where its visits are counted from their opening until they are closed and have stored what they had to: of the service and of the store. */
+  readonly visits: readonly Tally[];
+}
+
+export function begin({ visits }: ServiceParts): void {
+  for (const tally of visits) tally.begin();
+}
+
+export function over({ visits }: ServiceParts): void {
+  for (const tally of visits) tally.end();
 }
 
 /**

@@ -145,8 +145,11 @@ export interface Service {
    * without a stored session.
    */
   note(visit: Visit, statement: string): NotedRequest | undefined;
-  /** Tells operators what a router or other part of the process holds of the service's sessions. */
-  attach(source: HoldingSource): void;
+  /**
+   * Tells operators what a router or other part of the process holds of the sessions in the service's backend. Answers how to say that the source takes
+   * nothing new: it is told of until it holds nothing.
+   */
+  attach(source: HoldingSource): () => void;
   /** Why a session has not the filters here that an operator gave it; undefined when it has. */
   pending(id: SessionId): string | undefined;
 }
@@ -205,6 +208,22 @@ export interface StoreHealth {
   readonly clockOffset: Millis | undefined;
 }
 
+/** All that a manager works with: what {@link SessionManager.reconfigure} puts in the place of what it has. */
+export interface ManagerSetup {
+  /** Every service there is to be, by name. */
+  readonly services: ReadonlyMap<string, ServiceOptions>;
+  /** Every filter there is to be. What stays is the same object as before. Default: none. */
+  readonly filters?: ReadonlyMap<string, Filter> | undefined;
+  /** As that of the manager's options, with the same default. */
+  readonly deadline?: Millis | undefined;
+}
+
+/**
+ * Backends and filters that are in use no longer. The promise of a filter resolves when its last filter session is closed: now it can be closed. That of a
+ * backend resolves when the visits which use it were closed, and it was closed as well.
+ */
+export type Retired = ReadonlyMap<Backend | Filter, Promise<void>>;
+
 /** All services at once, with the operator's verbs. The admin API calls it. */
 export interface SessionManager {
   readonly services: ReadonlyMap<string, Service>;
@@ -213,6 +232,13 @@ export interface SessionManager {
    * @throws SessionError `CONFIG_INVALID` (bad or contradicting options; the message names them), `UNSUPPORTED` (the backend lacks an ability that an option needs).
    */
   service(name: string, options?: ServiceOptions): Service;
+  /**
+   * Checks another setup as a whole, and answers the step that puts it in the place of the present one, at once and without fail. A service whose name stays remains the same object: visits
+   * under way end by the options that they began with, the next ones are opened by the new ones. A backend that stays keeps its sessions, a filter that stays what it knows of
+   * them. Sessions of a service that is gone stay in their backend until they run out.
+   * @throws SessionError as {@link service} does; then nothing has changed.
+   */
+  reconfigure(setup: ManagerSetup): () => Retired;
   /** A living session; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
   get(id: SessionId): Promise<SessionInfo | undefined>;
   /** A living session with its data; undefined when there is none. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */

@@ -5,14 +5,16 @@ import { Deadlines } from './deadlines.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
 import { events } from './events.js';
-import { Holdings, type OtherHolds } from './holdings.js';
+import { Holdings } from './holdings.js';
 import type { SessionId } from './id.js';
 import { Lanes } from './lanes.js';
 import { Links } from './links.js';
+import { Listeners } from './listeners.js';
 import type { EndCause, FaultCode } from './lists.js';
 import { Loads } from './loads.js';
 import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
 import { StoreClock } from './store-clock.js';
+import { Tally } from './tally.js';
 
 export interface StoreOptions {
   /** How long a call of the backend may take, in ms. */
@@ -34,37 +36,30 @@ const SWEEP_LATE = 300_000;
 const SWEEP_CHUNK = 500;
 const COMPLAINT_INTERVAL = 60_000;
 
-/** Whoever has something open for sessions of the store, besides the links. */
-export interface StoreListener {
-  holds(id: SessionId): boolean;
-  /** An operator or another process may have changed it. */
-  changed(record: SessionRecord): void;
-  ended(id: SessionId): void;
-  /** Why what it has open is not what the session asks for. */
-  pending(id: SessionId): string | undefined;
-}
-
 /** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
 export class Store {
   readonly backend: Backend;
   readonly environment: Environment;
-  readonly deadline: Millis;
   readonly flushInterval: Millis;
   readonly links = new Links();
+  readonly listeners = new Listeners();
+  /** Visits of any service that use it. */
+  readonly visits = new Tally();
   readonly lanes: Lanes;
   readonly activity: Activity;
   readonly holdings: Holdings;
-  readonly #deadlines: Deadlines;
+  #deadlines: Deadlines;
+  #deadline: Millis;
   readonly #options: StoreOptions;
   readonly #writer: string;
   readonly #clock = new StoreClock(this);
   readonly #backlog = new Backlog(this);
   readonly #loads = new Loads(this);
-  readonly #listeners: StoreListener[] = [];
   readonly #stops: (() => void)[] = [];
   #writeCount = 0;
   #unwatch: Promise<(() => Promise<void>) | undefined>;
   #down = false;
+  #closing: Promise<void> | undefined;
   #closed = false;
   #complainedAt = -COMPLAINT_INTERVAL;
 
@@ -72,13 +67,13 @@ export class Store {
     this.backend = backend;
     this.environment = environment;
     this.#options = options;
-    this.deadline = options.deadline;
+    this.#deadline = options.deadline;
     this.flushInterval = options.flushInterval;
     this.#deadlines = new Deadlines(options.deadline);
     this.#writer = Buffer.from(environment.random(9)).toString('base64url');
     this.lanes = new Lanes(this);
     this.activity = new Activity(this);
-    this.holdings = new Holdings(this, this.#writer, this.#holds());
+    this.holdings = new Holdings(this, this.#writer, this.listeners.beside(this.links));
     this.starting?.catch(() => undefined);
     this.#unwatch = this.#watch();
     const every = (interval: Millis, task: () => unknown) =>
@@ -106,8 +101,15 @@ export class Store {
     return this.#clock.starting;
   }
 
-  listen(listener: StoreListener): void {
-    this.#listeners.push(listener);
+  get deadline(): Millis {
+    return this.#deadline;
+  }
+
+  /** Calls under way keep the one they began with. */
+  set deadline(deadline: Millis) {
+    if (deadline === this.#deadline) return;
+    this.#deadline = deadline;
+    this.#deadlines = new Deadlines(deadline);
   }
 
   writeId(): string {
@@ -186,7 +188,7 @@ export class Store {
     for (const id of ids) {
       this.#backlog.forget(id);
       this.links.ended(id, cause);
-      for (const listener of this.#listeners) listener.ended(id);
+      this.listeners.ended(id);
     }
     return ended;
   }
@@ -288,27 +290,12 @@ export class Store {
       const record = await this.load(id);
       const seen = record && { ...record, seenAt: this.seenAt(record) };
       const cause = this.links.confirm(id, seen, this.now());
-      for (const listener of this.#listeners) {
-        if (seen === undefined || !this.isAlive(seen, this.now())) listener.ended(id);
-        else listener.changed(seen);
-      }
+      if (seen === undefined || !this.isAlive(seen, this.now())) this.listeners.ended(id);
+      else this.listeners.changed(seen);
       if (seen !== undefined && cause !== undefined) void this.bury(seen);
     } catch {
       // Unknown is not ended. The next heartbeat asks again.
     }
-  }
-
-  #holds(): OtherHolds {
-    const { links } = this;
-    const listeners = this.#listeners;
-    return {
-      get ids() {
-        return links.ids;
-      },
-      has: (id) => links.has(id),
-      pending: (id) =>
-        listeners.map((listener) => listener.pending(id)).find((reason) => reason !== undefined),
-    };
   }
 
   #watch(): Promise<(() => Promise<void>) | undefined> {
@@ -316,8 +303,7 @@ export class Store {
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
     return backend
       .watch((change) => {
-        const held = this.#listeners.some((listener) => listener.holds(change.id));
-        if (held || this.links.has(change.id)) void this.confirm(change.id);
+        if (this.listeners.holds(change.id) || this.links.has(change.id)) void this.confirm(change.id);
       })
       .catch((error: unknown) => {
         this.environment.log({
@@ -365,8 +351,19 @@ export class Store {
     }
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
+  /** Nothing new begins here. Closed when the visits under way are over, and what they change is stored. */
+  async retire(): Promise<void> {
+    await this.visits.idle();
+    await this.lanes.empty();
+    await this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     for (const stop of this.#stops) stop();
     await this.flush();
     await this.holdings.leave().catch((error) => this.complain('its holds could not be taken back', error));

@@ -7,7 +7,7 @@ import { dataIntent, loginIntent, rotationIntent } from './intents.js';
 import { Link } from './links.js';
 import type { ClientCode } from './lists.js';
 import { LiveSession, type SessionHost } from './live-session.js';
-import type { Plan, ServiceParts } from './parts.js';
+import { over, type Plan, type ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
 import { nothingToChange, refusalOf } from './refusal.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
@@ -235,8 +235,11 @@ export class OpenVisit implements Visit, SessionHost {
   }
 
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
     this.#unlink();
+    if (this.#serial === undefined) over(this.#parts);
+    else void this.#serial.then(() => over(this.#parts));
   }
 
   /** Asked for earlier, by another visit: this one must not fail for it. */
