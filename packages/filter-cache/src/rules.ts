@@ -8,7 +8,7 @@ const DIRECTIVE =
 
 /**
  * The directives of a Cache-Control field (RFC 9111 section 5.2) by name in lower case, with their values, `''` for none. Undefined when it is malformed or says
- * something twice, so that nobody knows what it says.
+ * something twice, so that nobody knows what it says. (`http-cache-semantics` does not know `No-Store` in capitals, and takes the last of two ages.)
  */
 function directivesOf(text: string): ReadonlyMap<string, string> | undefined {
   const found = new Map<string, string>();
