@@ -1,0 +1,172 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cookieOf, idOf, send } from './client.js';
+import { type Fleet, startFleet } from './fleet.js';
+import { type Hold, holdEvents, holdSocket, startLiveUpstream, told } from './holds.js';
+import { SHARED_STORES, type SharedStore } from './shared-store.js';
+
+const LONG = process.env.SESSIONKIT_LONG === '1';
+/** Endings of each kind of store. */
+const COUNT = LONG ? 200 : 40;
+/** Latest p99 in ms that clients may see where the store gives notice, latest of all where it does not. */
+const NOTICED = 100;
+const UNNOTICED = 6_000;
+/** A machine that has more to do is no reason to fail but in the long run. */
+const LENIENCE = LONG ? 1 : 10;
+/** Between two endings, in ms: each is measured by itself. */
+const PACE = 25;
+/** Latest end after the instant that an operator has set, in ms. */
+const DUE_WITHIN = 1_000;
+
+const SESSION =
+  'auto_create: true, limits: false, transport: { type: cookie }, max_per_user: { max: 1, full: oldest }';
+
+/** A session that is held in both gateways: by a WebSocket in the one, by a stream of events in the other. */
+interface Held {
+  readonly user: string;
+  readonly cookie: string;
+  readonly id: string;
+  readonly socket: Hold;
+  readonly events: Hold;
+}
+
+interface Ending {
+  readonly cause: string;
+  end(held: Held): Promise<unknown>;
+}
+
+const percentile = (values: readonly number[], share: number) =>
+  [...values].sort((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN;
+const ms = (value: number) => `${Math.round(value)} ms`;
+
+function report(line: string): void {
+  const folder = process.env.SESSIONKIT_REPORT_DIR;
+  if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  console.log(line);
+}
+
+let upstream: Awaited<ReturnType<typeof startLiveUpstream>>;
+beforeAll(async () => {
+  upstream = await startLiveUpstream();
+});
+afterAll(() => upstream.stop());
+
+describe.each(Object.entries(SHARED_STORES))('200 endings in two gateways on %s', (name, startStore) => {
+  let store: SharedStore;
+  beforeAll(async () => {
+    store = await startStore();
+  });
+  afterAll(() => store.stop());
+
+  it(`reach the clients within ${NOTICED} ms by notice, with their cause, and close nothing else`, async () => {
+    const { latencies, late } = await endings(store);
+    const [half, most] = [percentile(latencies, 0.5), percentile(latencies, 0.99)];
+    report(
+      `endings ${name}: ${latencies.length} of ${COUNT}, p50 ${ms(half)}, p99 ${ms(most)} (at most ${NOTICED})`,
+    );
+    report(
+      `endings ${name}: ${late.length} set by ttl, at most ${ms(Math.max(...late))} late (at most ${DUE_WITHIN})`,
+    );
+    expect(latencies).toHaveLength(COUNT);
+    expect(most).toBeLessThanOrEqual(NOTICED * LENIENCE);
+    expect(Math.max(...late)).toBeLessThanOrEqual(DUE_WITHIN * LENIENCE);
+  });
+});
+
+describe('200 endings on a Redis whose notices are hidden', () => {
+  it(`reach the clients within ${UNNOTICED} ms all the same`, async () => {
+    const store = await (SHARED_STORES.redis as () => Promise<SharedStore>)();
+    try {
+      const deaf = join(import.meta.dirname, 'modules', 'deaf-redis.mjs');
+      const { latencies } = await endings({
+        ...store,
+        backend: `{ type: "${deaf}", resource: store }`,
+      });
+      const [half, most] = [percentile(latencies, 0.5), Math.max(...latencies)];
+      report(
+        `endings redis, no notice: ${latencies.length} of ${COUNT}, p50 ${ms(half)}, last ${ms(most)} (at most ${UNNOTICED})`,
+      );
+      expect(latencies).toHaveLength(COUNT);
+      expect(most).toBeLessThanOrEqual(UNNOTICED * LENIENCE);
+      // A store that gives no notice does not pass for one that does.
+      expect(percentile(latencies, 0.99)).toBeGreaterThan(NOTICED);
+    } finally {
+      await store.stop();
+    }
+  });
+});
+
+/** Ends sessions in all ways from a process that holds none of them; answers what the last of the two clients of each has seen. */
+async function endings(store: Pick<SharedStore, 'backend' | 'resource'>) {
+  const fleet = await startFleet(upstream.url, store, SESSION);
+  try {
+    // The first one has its password hashed, and connections opened.
+    expect((await fleet.ask('GET', '/v1/sessions')).status).toBe(200);
+    const held = await Promise.all(Array.from({ length: COUNT }, (_, i) => hold(fleet, `user${i}`, i)));
+    const others = await Promise.all([0, 1, 2, 3].map((i) => hold(fleet, `other${i}`, i)));
+    const due = await Promise.all(Array.from({ length: COUNT / 10 }, (_, i) => hold(fleet, `due${i}`, i)));
+
+    const ways = waysOf(fleet);
+    const waiting: Promise<number>[] = [];
+    for (const [i, each] of held.entries()) {
+      // Of ten, eight are ended by the operator.
+      const way = ways[Math.max(0, (i % 10) - 7)] as Ending;
+      waiting.push(ended(each, way));
+      await pause(PACE);
+    }
+    const latencies = await Promise.all(waiting);
+
+    const late = await Promise.all(
+      due.map((each) => {
+        const end = () => fleet.ask('DELETE', `/v1/sessions/${each.id}?ttl=1`);
+        return ended(each, { cause: 'killed', end });
+      }),
+    );
+    for (const each of others) {
+      expect([each.user, each.socket.open, each.events.open]).toEqual([each.user, true, true]);
+      const { status } = await send(fleet.gateways[0], { headers: { cookie: each.cookie } });
+      expect(status).toBe(200);
+      each.socket.close();
+      each.events.close();
+    }
+    return { latencies, late: late.map((latency) => latency - 1_000) };
+  } finally {
+    await fleet.stop();
+  }
+}
+
+function waysOf({ ask, gateways: [one, two] }: Fleet): readonly Ending[] {
+  return [
+    {
+      cause: 'killed',
+      end: async ({ id }) => expect((await ask('DELETE', `/v1/sessions/${id}`)).status).toBe(204),
+    },
+    {
+      cause: 'logout',
+      end: async ({ cookie }) =>
+        expect((await send(`${one}/logout`, { headers: { cookie } })).status).toBe(200),
+    },
+    {
+      // Somebody who may have one session begins a second one.
+      cause: 'limit',
+      end: async ({ user }) => expect((await send(`${two}/login?user=${user}`)).status).toBe(200),
+    },
+  ];
+}
+
+/** How long after the wish the last client knew, in ms. */
+async function ended(held: Held, { cause, end }: Ending): Promise<number> {
+  const begun = performance.now();
+  const [socket, events] = await Promise.all([held.socket.over, held.events.over, end(held)]);
+  expect({ socket: socket.told, events: events.told }).toEqual(told(cause));
+  return Math.max(socket.at, events.at) - begun;
+}
+
+async function hold({ gateways }: Fleet, user: string, i: number): Promise<Held> {
+  const [here, there] = i % 2 === 0 ? gateways : [gateways[1], gateways[0]];
+  const cookie = cookieOf(await send(`${here}/login?user=${user}`));
+  const [socket, events] = await Promise.all([holdSocket(here, cookie), holdEvents(there, cookie)]);
+  return { user, cookie, id: idOf(cookie), socket, events };
+}

@@ -1,0 +1,79 @@
+// Two gateways and an admin API alone, as processes of their own on one store.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { join } from 'node:path';
+import { afterAll } from 'vitest';
+import { OPERATOR, PASSWORD, Program, repository, until } from './app.js';
+import { type Answer, send } from './client.js';
+import type { SharedStore } from './shared-store.js';
+
+const adminApi = join(repository, 'apps', 'admin-api', 'bin', 'admin-api.mjs');
+const folders = new Set<string>();
+const agent = new Agent({ keepAlive: true });
+
+afterAll(() => {
+  agent.destroy();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A folder from which the packages are found, as where somebody installed them beside the configuration. */
+function project(): string {
+  const folder = mkdtempSync(join(import.meta.dirname, '..', '.app-'));
+  folders.add(folder);
+  return folder;
+}
+
+/** The URL of a listener, once it is there. */
+async function listening(program: Program, name: string): Promise<string> {
+  const found = () => new RegExp(`listening: ${name} (http://[^ "\\n]+)`).exec(program.stderr)?.[1];
+  const early = program.ended.then((code) => {
+    throw new Error(`it ended (${code}) before it listened:\n${program.output}`);
+  });
+  early.catch(() => {});
+  return Promise.race([until(`the listener ${name}`, found), early]);
+}
+
+export interface Fleet {
+  readonly programs: readonly Program[];
+  /** Public URLs of the gateways. */
+  readonly gateways: readonly [string, string];
+  /** A request to the admin API as its first user. */
+  ask(method: string, path: string, body?: string): Promise<Answer>;
+  stop(): Promise<void>;
+}
+
+/** @param session what the section `session` has besides the backend, as members of a YAML flow map */
+export async function startFleet(
+  upstream: string,
+  store: Pick<SharedStore, 'backend' | 'resource'>,
+  session: string,
+): Promise<Fleet> {
+  const yaml = (admin: string) => `
+session: { backend: ${store.backend}, ${session} }
+resources: { store: ${store.resource} }
+servers: { up: { url: "${upstream}", steer: true } }
+services: { shop: { router: { type: proxy, servers: [up] } } }
+listeners: { public: { service: shop, port: 0 } }
+admin: ${admin}
+`;
+  const cwd = project();
+  writeFileSync(join(cwd, 'gateway.yaml'), yaml('false'));
+  writeFileSync(join(cwd, 'admin.yaml'), yaml('{ listen: "127.0.0.1:0" }'));
+  const serve = () => new Program(['serve', '--config', 'gateway.yaml'], { cwd });
+  const env = { SESSIONKIT_ADMIN_PASSWORD: PASSWORD };
+  const alone = new Program(['--config', 'admin.yaml'], { cwd, env, script: adminApi });
+  const programs = [serve(), serve(), alone] as const;
+  const [one, two, admin] = await Promise.all([
+    listening(programs[0], 'public'),
+    listening(programs[1], 'public'),
+    listening(programs[2], 'admin'),
+  ]);
+  return {
+    programs,
+    gateways: [one, two],
+    ask: (method, path, body) => send(`${admin}${path}`, { method, headers: OPERATOR, body, agent }),
+    async stop() {
+      await Promise.all(programs.map((program) => program.stop()));
+    },
+  };
+}
