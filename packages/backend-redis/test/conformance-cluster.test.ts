@@ -4,6 +4,7 @@ import { givenCluster, givenSentinel } from '@sessionkit/test-stores/redis-given
 import { type RedisSentinel, startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { KIT_WRITE_WITHIN } from './harness.js';
 import { clusterSection, sentinelSection } from './many-harness.js';
 import { connectBy } from './store-harness.js';
 
@@ -40,7 +41,8 @@ function harness({ section, ask }: Many, durable: boolean): BackendHarness {
   return {
     async open() {
       const prefix = `kit-${process.pid}-${stores++}:`;
-      const open = (): Promise<Backend> => connectBy(section(), { durable }, { key_prefix: prefix });
+      const open = (): Promise<Backend> =>
+        connectBy(section(), { durable }, { key_prefix: prefix, write_within: KIT_WRITE_WITHIN / 1_000 });
       const [a, b] = await Promise.all([open(), open()]);
       const key = (id: SessionId) => `${prefix}{${id}}`;
       return {
@@ -75,6 +77,6 @@ describe.each(Object.entries(ways))(
       expect(await backendSuite(way)).toHaveLength(backendCases.length);
     });
 
-    for (const one of backendCases) it(one.name, () => runBackendCase(one, way));
+    for (const one of backendCases) it(one.name, () => runBackendCase(one, way), 30_000);
   },
 );

@@ -38,5 +38,5 @@ describe.each(Object.entries(ways))('the redis backend %s keeps the contract of 
     expect(await backendSuite(harness)).toHaveLength(backendCases.length);
   });
 
-  for (const one of backendCases) it(one.name, () => runBackendCase(one, harness));
+  for (const one of backendCases) it(one.name, () => runBackendCase(one, harness), 30_000);
 });
