@@ -1,21 +1,22 @@
 import {
   type Backend,
-  type BackendModule,
-  type CredentialCarriers,
+  can,
   createSessionManager,
   type Environment,
-  type Filter,
-  type FilterModule,
   type ManagerOptions,
+  type ManagerSetup,
   processEnvironment,
-  type ResourceModule,
+  type Retired,
   type Router,
-  type RouterModule,
   type Service,
+  type ServiceOptions,
   SessionError,
   type SessionManager,
 } from '@sessionkit/session-core';
-import type { BackendUse, CheckedConfig, CheckedService } from './config.js';
+import { type Change, changesBetween } from './changes.js';
+import type { CheckedConfig } from './config.js';
+import { Made, type Surroundings } from './made.js';
+import { closeAll, type Part } from './part.js';
 import { ConfigError, formatPath, type Path, type Problem } from './problem.js';
 
 export interface ComposeOptions {
@@ -33,11 +34,30 @@ export interface ComposedService {
   readonly router: Router | undefined;
 }
 
+/** Another configuration, ready to take the place of the one that runs. One of the two verbs is to be called, once. */
+export interface Prepared {
+  readonly changes: readonly Change[];
+  /**
+   * Switches at once and without fail: visits under way end by the old configuration, the next ones go by this. What is used no longer is closed when nobody uses it.
+   */
+  apply(): void;
+  /** Gives it up and closes what was made for it. What runs stays as it is. */
+  discard(): Promise<void>;
+}
+
 /** Services that run. Nothing listens yet. */
 export interface Composition {
+  /** The one that counts now. */
   readonly config: CheckedConfig;
   readonly manager: SessionManager;
   readonly services: ReadonlyMap<string, ComposedService>;
+  /**
+   * Makes what another configuration needs besides what is there already: sections that say the same as before keep what was made of them, with its sessions, connections and counts.
+   * Only one at a time may be prepared.
+   *
+   * @throws ConfigError, SessionError as {@link compose} does; also when the change would lose sessions that live in this process. Nothing has changed then.
+   */
+  prepare(config: CheckedConfig): Promise<Prepared>;
   /** Closes routers, services, backends and resources, in this order. Calling it again does nothing more. */
   close(): Promise<void>;
 }
@@ -50,150 +70,156 @@ export interface Composition {
  * @throws SessionError of a backend, resource or router that cannot be made (`BACKEND_DOWN` and others), its path in the file in the message.
  */
 export async function compose(config: CheckedConfig, options: ComposeOptions = {}): Promise<Composition> {
-  const maker = new Maker(config, options);
+  const composition = new Running(config, options);
   try {
-    const manager = await maker.services();
-    const services = await maker.routers(manager);
-    return { config, manager, services, close: () => maker.close() };
+    (await composition.prepare(config)).apply();
   } catch (error) {
-    await maker.close().catch((fault: unknown) => {
-      maker.environment.log({
-        level: 'error',
-        message: 'closing after a failed start failed too',
-        error: fault,
-      });
-    });
+    await composition.close();
     throw error;
   }
+  return composition;
 }
 
-class Maker {
-  readonly environment: Environment;
-  readonly #config: CheckedConfig;
-  readonly #carriers: CredentialCarriers;
-  readonly #kept: ManagerOptions['kept'];
-  /** In the order they were made. They are closed in the other. */
-  readonly #closers: (() => Promise<void>)[] = [];
-  readonly #resources = new Map<string, Promise<unknown>>();
-  readonly #backends = new Map<string, Promise<Backend>>();
-  readonly #made = new Map<string, Service>();
+class Running implements Composition {
+  readonly manager: SessionManager;
+  readonly #surroundings: Surroundings;
+  #config: CheckedConfig;
+  #made: Made | undefined;
+  #services: ReadonlyMap<string, ComposedService> = new Map();
+  /** How to say of a router's connections that no new ones come. */
+  readonly #detach = new Map<Router, () => void>();
+  /** No longer of the configuration, and not closed yet: what uses others comes before them. */
+  readonly #leaving = new Set<Part>();
   #closed: Promise<void> | undefined;
 
   constructor(config: CheckedConfig, options: ComposeOptions) {
-    this.environment = options.environment ?? processEnvironment;
+    const { environment = processEnvironment, isAdminCredential = () => false, kept } = options;
     this.#config = config;
-    this.#carriers = carriersOf(config, options.isAdminCredential ?? (() => false));
-    this.#kept = options.kept;
+    this.manager = createSessionManager({ environment, kept });
+    this.#surroundings = { environment, routing: this.manager.environment, isAdminCredential };
   }
 
-  async services(): Promise<SessionManager> {
-    const manager = createSessionManager({
-      environment: this.environment,
-      deadline: this.#config.storeDeadline,
-      kept: this.#kept,
-      filters: await this.#filters(),
-    });
+  get config(): CheckedConfig {
+    return this.#config;
+  }
+
+  get services(): ReadonlyMap<string, ComposedService> {
+    return this.#services;
+  }
+
+  async prepare(config: CheckedConfig): Promise<Prepared> {
+    const made = new Made(config, this.#made);
+    const discard = () =>
+      made.discard().catch((error: unknown) => {
+        const message = 'closing after a failed start failed too';
+        this.#surroundings.environment.log({ level: 'error', message, error });
+      });
+    try {
+      const services = await made.make(this.#surroundings);
+      const setup = {
+        services,
+        filters: new Map([...made.filters].map(([name, { value }]) => [name, value])),
+        deadline: config.storeDeadline,
+      };
+      const step = this.#check(config, setup);
+      await this.#checkLosses(config, services);
+      return {
+        changes: this.#made === undefined ? [] : changesBetween(this.#config, config),
+        apply: () => this.#become(config, made, step),
+        discard,
+      };
+    } catch (error) {
+      await discard();
+      throw error;
+    }
+  }
+
+  /** Every problem of every service, with its place. */
+  #check(config: CheckedConfig, setup: ManagerSetup): () => Retired {
     const problems: Problem[] = [];
-    for (const service of this.#config.services.values()) {
-      const { session } = service;
-      const backend = session === undefined ? undefined : await this.#backend(session.backend);
+    const good = new Map<string, ServiceOptions>();
+    for (const [name, options] of setup.services) {
       try {
-        const options =
-          session === undefined
-            ? {}
-            : { ...session.options, transports: session.transports, backend, filters: service.filters };
-        this.#made.set(service.name, manager.service(service.name, options));
+        this.manager.reconfigure({ ...setup, services: new Map([...good, [name, options]]) });
+        good.set(name, options);
       } catch (error) {
-        problems.push(asProblem(error, [...service.path, 'session']));
+        problems.push(asProblem(error, [...(config.services.get(name)?.path ?? []), 'session']));
       }
     }
-    if (problems.length > 0) throw new ConfigError(this.#config.file, problems);
-    this.#closers.push(() => manager.close());
-    return manager;
+    if (problems.length > 0) throw new ConfigError(config.file, problems);
+    return this.manager.reconfigure(setup);
   }
 
-  /** Their log entries go through the manager, which knows the logs of sessions. */
-  async routers({ environment }: SessionManager): Promise<Map<string, ComposedService>> {
-    const composed = new Map<string, ComposedService>();
-    for (const [name, service] of this.#made) {
-      const use = this.#config.services.get(name)?.router;
-      composed.set(name, { service, router: use && (await this.#router(service, use, environment)) });
+  /** Sessions that live in this process end with their backend: no change may do that to a service that stays. */
+  async #checkLosses(config: CheckedConfig, services: ReadonlyMap<string, ServiceOptions>): Promise<void> {
+    const problems: Problem[] = [];
+    for (const [name, { options, group }] of this.manager.services) {
+      const { backend } = options;
+      const next = services.get(name);
+      if (next === undefined || backend === undefined || next.backend === backend) continue;
+      if (backend.traits.shared || (await this.#isEmpty(backend, group))) continue;
+      problems.push({
+        path: formatPath([...(config.services.get(name)?.path ?? []), 'session', 'backend']),
+        line: undefined,
+        column: undefined,
+        code: 'CONFIG_INVALID',
+        message: `the service has sessions in its ${backend.type} backend, which would be lost with another one`,
+        fix: 'leave the section as it was until they have ended, or restart the process, which ends them',
+      });
     }
-    return composed;
+    if (problems.length > 0) throw new ConfigError(config.file, problems);
   }
 
-  async #filters(): Promise<Map<string, Filter>> {
-    const filters = new Map<string, Filter>();
-    const { environment } = this;
-    for (const [name, use] of this.#config.filters) {
-      const module = use.module as FilterModule;
-      const filter = await at(use.path, async () =>
-        module.create(use.config as never, { environment, name }),
-      );
-      this.#closers.push(async () => filter.close?.());
-      filters.set(name, filter);
-    }
-    return filters;
+  async #isEmpty(backend: Backend, service: string): Promise<boolean> {
+    return can(backend, 'inspect') && (await this.manager.count({ service })) === 0;
   }
 
-  async #router(
-    service: Service,
-    use: NonNullable<CheckedService['router']>,
-    environment: Environment,
-  ): Promise<Router> {
-    const module = use.module as RouterModule;
-    const context = { environment, service: service.name, servers: use.servers, carriers: this.#carriers };
-    const router = await at(use.path, async () => module.create(use.config as never, context));
-    this.#closers.push(() => router.close());
-    if (router.holdings !== undefined) service.attach(router.holdings);
-    return router;
+  #become(config: CheckedConfig, made: Made, step: () => Retired): void {
+    const before = this.#made;
+    const services = new Map(this.manager.services);
+    const retired = step();
+    this.#config = config;
+    this.#made = made;
+    this.#services = new Map(
+      [...this.manager.services].map(([name, service]) => {
+        const router = made.routers.get(name)?.value;
+        if (router?.holdings !== undefined && !this.#detach.has(router))
+          this.#detach.set(router, service.attach(router.holdings));
+        return [name, { service, router }];
+      }),
+    );
+    for (const part of before?.without(made) ?? []) this.#leaving.add(part);
+    if (before !== undefined) this.#release(before, made, services, retired);
   }
 
-  #backend(use: BackendUse): Promise<Backend> {
-    let making = this.#backends.get(use.key);
-    if (making === undefined) {
-      making = this.#makeBackend(use);
-      this.#backends.set(use.key, making);
-    }
-    return making;
-  }
-
-  async #makeBackend(use: BackendUse): Promise<Backend> {
-    const { environment } = this;
-    const resource = use.resource === undefined ? undefined : await this.#resource(use.resource);
-    const find = (id: string) => {
-      if (id === use.resource) return resource;
-      throw new SessionError(
-        'CONFIG_INVALID',
-        `the section does not name the resource ${JSON.stringify(id)}`,
-      );
+  /** Closes what nobody uses any more: backends before their resources. */
+  #release(before: Made, made: Made, services: ReadonlyMap<string, Service>, retired: Retired): void {
+    const gone = before.without(made);
+    const unused = (part: Part) => {
+      const name = before.nameOfRouter(part);
+      return retired.get(name === undefined ? (part.value as Backend) : (services.get(name) as Service));
     };
-    const module = use.module as BackendModule;
-    const { storeDeadline: deadline } = this.#config;
-    const context = { environment, path: formatPath(use.path), deadline, resource: find };
-    const backend = await at(use.path, async () => module.create(use.config as never, context));
-    this.#closers.push(() => backend.close());
-    return backend;
+    const closing = gone
+      .filter((part) => part.use.module.kind !== 'resource')
+      .map((part) => {
+        this.#detach.get(part.value as Router)?.();
+        this.#detach.delete(part.value as Router);
+        return { part, closed: Promise.resolve(unused(part)).then(() => this.#closePart(part)) };
+      });
+    const backends = closing.filter(({ part }) => part.use.module.kind === 'backend');
+    const stores = Promise.all(backends.map(({ closed }) => closed));
+    for (const part of gone)
+      if (part.use.module.kind === 'resource') void stores.then(() => this.#closePart(part));
   }
 
-  #resource(name: string): Promise<unknown> {
-    let making = this.#resources.get(name);
-    if (making === undefined) {
-      making = this.#makeResource(name);
-      this.#resources.set(name, making);
+  async #closePart(part: Part): Promise<void> {
+    try {
+      await part.close();
+    } catch (error) {
+      const message = `${formatPath(part.use.path)}: what it was before could not be closed`;
+      this.#surroundings.environment.log({ level: 'warning', message, error });
     }
-    return making;
-  }
-
-  async #makeResource(name: string): Promise<unknown> {
-    const use = this.#config.resources.get(name);
-    if (use === undefined)
-      throw new SessionError('CONFIG_INVALID', `there is no resource ${JSON.stringify(name)}`);
-    const module: ResourceModule = use.module;
-    const context = { environment: this.environment, deadline: this.#config.storeDeadline };
-    const resource = await at(use.path, async () => module.create(use.config as never, context));
-    this.#closers.push(() => module.close(resource));
-    return resource;
+    this.#leaving.delete(part);
   }
 
   close(): Promise<void> {
@@ -201,48 +227,19 @@ class Maker {
     return this.#closed;
   }
 
-  async #close(): Promise<void> {
-    const faults: unknown[] = [];
-    for (const close of this.#closers.reverse()) {
-      try {
-        await close();
-      } catch (error) {
-        faults.push(error);
-      }
-    }
-    if (faults.length === 1) throw faults[0];
-    if (faults.length > 1) throw new AggregateError(faults, 'several parts could not be closed');
+  #close(): Promise<void> {
+    const parts = [...this.#leaving, ...(this.#made?.parts() ?? [])];
+    const isRouter = (part: Part) => this.#isRouter(part);
+    const close = (part: Part) => () => part.close();
+    return closeAll([
+      ...parts.filter(isRouter).map(close),
+      () => this.manager.close(),
+      ...parts.filter((part) => !isRouter(part)).map(close),
+    ]);
   }
-}
 
-/** Where credentials travel, over all services: a cookie of one service must not reach the upstream of another. */
-function carriersOf(
-  config: CheckedConfig,
-  isAdminCredential: CredentialCarriers['isAdminCredential'],
-): CredentialCarriers {
-  const carriers = [...config.services.values()].flatMap(
-    ({ session }) => session?.transports.map(({ carrier }) => carrier) ?? [],
-  );
-  const distinct = (values: readonly (string | undefined)[]) => [
-    ...new Set(values.filter((value) => value !== undefined)),
-  ];
-  return {
-    cookies: distinct(carriers.map(({ cookie }) => cookie)),
-    queries: distinct(carriers.map(({ query }) => query)),
-    bearer: carriers.some(({ requestHeader }) => requestHeader === 'authorization'),
-    isAdminCredential,
-  };
-}
-
-/** Adds the path in the file to what a module throws. */
-async function at<T>(path: Path, make: () => Promise<T>): Promise<T> {
-  try {
-    return await make();
-  } catch (error) {
-    const { code, retryable } =
-      error instanceof SessionError ? error : ({ code: 'CONFIG_INVALID', retryable: false } as const);
-    const message = error instanceof Error ? error.message : String(error);
-    throw new SessionError(code, `${formatPath(path)}: ${message}`, { retryable, cause: error });
+  #isRouter({ use }: Part): boolean {
+    return use.module.kind === 'router';
   }
 }
 

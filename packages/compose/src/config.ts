@@ -35,6 +35,8 @@ export interface CheckedSession {
   /** Times in ms. */
   readonly options: Omit<ServiceOptions, 'backend' | 'transports'>;
   readonly transports: readonly Transport[];
+  /** The sections of the transports, in their order. */
+  readonly carried: readonly ModuleUse[];
   readonly backend: BackendUse;
 }
 

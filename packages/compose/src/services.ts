@@ -96,7 +96,8 @@ async function settle(
   const carriers = leftOut('transports') ? await defaultTransport(outermost.path, tools) : transports;
   const store = leftOut('backend') ? await defaultBackend(outermost.path, tools) : backend;
   if (carriers === undefined || carriers === 'left out' || store === undefined) return undefined;
-  return { options: optionsOf(fields), transports: carriers, backend: store };
+  const carried = tools.sessions.carried(carriers);
+  return { options: optionsOf(fields), transports: carriers, carried, backend: store };
 }
 
 async function defaultTransport(path: Path, { sessions, report }: Tools) {

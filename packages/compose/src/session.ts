@@ -5,7 +5,7 @@ import {
   type TransportModule,
 } from '@sessionkit/session-core';
 import { asMap, checkMap, type Fields } from './check-map.js';
-import type { BackendUse } from './config.js';
+import type { BackendUse, ModuleUse } from './config.js';
 import { KNOWN_TYPES } from './modules.js';
 import { formatPath, type Path } from './problem.js';
 import type { Report } from './report.js';
@@ -31,6 +31,7 @@ export class Sessions {
   readonly #resources: Fields;
   /** Names of resources that a backend uses. */
   readonly used = new Set<string>();
+  readonly #sectionOf = new WeakMap<Transport, ModuleUse>();
 
   constructor(sections: Sections, report: Report, resources: Fields) {
     this.#sections = sections;
@@ -89,12 +90,19 @@ export class Sessions {
     return transports;
   }
 
+  /** The sections that transports were made of. */
+  carried(transports: readonly Transport[]): readonly ModuleUse[] {
+    return transports.flatMap((transport) => this.#sectionOf.get(transport) ?? []);
+  }
+
   async #transport(section: Fields, path: Path): Promise<Transport | undefined> {
     const use = await this.#sections.check('transport', section, path);
     if (use === undefined) return undefined;
     const module = use.module as TransportModule;
     try {
-      return module.create(use.config as never);
+      const transport = module.create(use.config as never);
+      this.#sectionOf.set(transport, use);
+      return transport;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const fix = error instanceof SessionError ? 'correct this section' : 'correct the module';

@@ -71,12 +71,14 @@ export class LiveService implements Service {
     return this.#setup.store;
   }
 
-  /** Visits under way go on as they were opened; the next ones are opened by this. */
-  become(setup: ServiceSetup): void {
+  /** Visits under way go on as they were opened; the next ones are opened by this. Resolves when the former are over. */
+  become(setup: ServiceSetup): Promise<void> {
     const before = this.#setup;
+    const { visits } = this.#opener;
     this.#setup = setup;
     this.chains.become(setup.options.filters ?? [], setup.filters);
     this.#opener = this.#install(before);
+    return visits.idle();
   }
 
   /** It is no longer one of the manager's. Resolves when the visits under way are over, and what was open for its sessions is closed. */
@@ -99,7 +101,7 @@ export class LiveService implements Service {
     if (!sameLimits(before?.settings, settings))
       this.#limits = settings.limits && new Limits(settings.name, settings.limits, environment);
     const visits = store === undefined ? [this.#visits] : [this.#visits, store.visits];
-    return new Opener({ settings, store, limits: this.#limits, rotations: this.#rotations, visits }, levels);
+    return new Opener({ settings, store, limits: this.#limits, rotations: this.#rotations }, visits, levels);
   }
 
   get group(): string {

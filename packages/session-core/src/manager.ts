@@ -135,21 +135,26 @@ class LiveManager implements SessionManager {
     this.#deadline = deadline;
     this.#filters = filters;
     this.#look();
+    const retired = new Map<Service | Backend | Filter, Promise<void>>();
     this.services.clear();
     for (const { settings, options } of next) {
       const { name } = settings;
       const setup = { settings, options, store: this.#storeOf(options.backend), filters };
       const service = services.get(name);
-      service?.become(setup);
+      if (service !== undefined) retired.set(service, service.become(setup));
       services.delete(name);
       this.services.set(name, service ?? new LiveService(setup, this.#shared));
     }
-    const over = Promise.all([...services.values()].map((service) => this.#retire(service)));
+    for (const service of services.values()) retired.set(service, this.#retire(service));
+    // A visit of a service that is gone may still open one of its filters.
+    const over = Promise.all([...services.values()].map((service) => retired.get(service)));
     const present = new Set(filters.values());
-    const gone = before.filter((filter) => !present.has(filter));
-    const retired = new Map<Backend | Filter, Promise<void>>(
-      gone.map((filter) => [filter, over.then(() => usesOf(filter).idle())]),
-    );
+    for (const filter of before)
+      if (!present.has(filter))
+        retired.set(
+          filter,
+          over.then(() => usesOf(filter).idle()),
+        );
     for (const [backend, store] of this.#stores) {
       store.deadline = deadline;
       if (this.#servicesOf(store).length > 0) continue;

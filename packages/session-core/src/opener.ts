@@ -13,16 +13,20 @@ import type { SessionRecord } from './record.js';
 import { missing, refusal } from './refusal.js';
 import type { VisitRequest } from './service.js';
 import type { Store } from './store.js';
+import { Tally } from './tally.js';
 import type { Transport } from './transport.js';
 import { OpenVisit } from './visit.js';
 
 /** Opens the visits of a service as it is configured at a time. Those that it has opened keep to it when another takes its place. */
 export class Opener {
+  /** Those that it has opened. */
+  readonly visits = new Tally();
   readonly #parts: ServiceParts;
   readonly #levels: LogLevels;
 
-  constructor(parts: ServiceParts, levels: LogLevels) {
-    this.#parts = parts;
+  /** @param counted where its visits are counted besides */
+  constructor(parts: Omit<ServiceParts, 'visits'>, counted: readonly Tally[], levels: LogLevels) {
+    this.#parts = { ...parts, visits: [this.visits, ...counted] };
     this.#levels = levels;
   }
 

@@ -11,7 +11,7 @@ export interface ServiceParts {
   readonly store: Store | undefined;
   readonly limits: Limits | undefined;
   readonly rotations: Rotations;
-  /** Where its visits are counted from their opening until they are closed and have stored what they had to: of the service and of the store. */
+  /** Where its visits are counted from their opening until they are closed and have stored what they had to. */
   readonly visits: readonly Tally[];
 }
 

@@ -219,10 +219,11 @@ export interface ManagerSetup {
 }
 
 /**
- * Backends and filters that are in use no longer. The promise of a filter resolves when its last filter session is closed: now it can be closed. That of a
- * backend resolves when the visits which use it were closed, and it was closed as well.
+ * What a setup has left behind. Each service of before, whether it stays or not: resolves when the visits that it had opened are closed, so that nothing which only they need is used any more.
+ * Filters that are gone: when the last filter session is closed, so that it can be closed. Backends that are gone: when the visits which use them are closed, and
+ * the backend as well. None of them rejects.
  */
-export type Retired = ReadonlyMap<Backend | Filter, Promise<void>>;
+export type Retired = ReadonlyMap<Service | Backend | Filter, Promise<void>>;
 
 /** All services at once, with the operator's verbs. The admin API calls it. */
 export interface SessionManager {
