@@ -47,7 +47,7 @@ export interface Client {
 }
 
 /** How long an answer may take before it is taken for one that does not come, ms of real time. */
-const PATIENCE = 3_000;
+const PATIENCE = 8_000;
 
 /** Services with and without the filter over the same sessions, each behind a server of its own, and one origin behind both. */
 export class FilterRig {
