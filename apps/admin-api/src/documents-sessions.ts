@@ -1,5 +1,15 @@
 import type { LogParameter, Millis, SessionId, SessionInfo } from '@sessionkit/session-core';
 import type { Links } from './documents.js';
+import {
+  bufferedOf,
+  connectionsOf,
+  ioActivityOf,
+  type Live,
+  logOf,
+  pendingOf,
+  queriesOf,
+  threadOf,
+} from './documents-live.js';
 import type { Validators } from './preconditions.js';
 import type { Call } from './route.js';
 import type { Relationship } from './schemas-resources.js';
@@ -20,21 +30,25 @@ export interface Weight {
   readonly data: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** What no process can tell of a session yet: these attributes are absent, or there with nothing in them. */
-const UNKNOWN = ['connections', 'io_activity', 'log', 'queries'];
-/** Of a list moreover: its rows carry no data. */
-export const LIST_META = { unknown: [...UNKNOWN, 'memory'].sort() };
-export const SESSION_META = { unknown: UNKNOWN };
-
 export const STATES: ReadonlySet<string> = new Set<SessionResource['attributes']['state']>([
   'Session started',
   'Stopping session',
 ]);
 
+/** Nothing was asked for. */
+export const NOT_LIVE: Live = { activity: undefined, held: undefined };
+
 /** A session as JSON:API shows it, its keys sorted at every depth. */
-export function sessionResource(session: SessionInfo, view: View, weight?: Weight): SessionResource {
+export function sessionResource(
+  session: SessionInfo,
+  view: View,
+  live: Live = NOT_LIVE,
+  weight?: Weight,
+): SessionResource {
   const { client } = session;
-  const pending = pendingOf(session, view);
+  const { held } = live;
+  const pending = held && pendingOf(held);
+  const thread = held && threadOf(held);
   return {
     attributes: {
       client: {
@@ -42,18 +56,20 @@ export function sessionResource(session: SessionInfo, view: View, weight?: Weigh
         ...(view.activity ? { connection_attributes: attributesOf(client) } : {}),
       },
       connected: new Date(session.startedAt).toUTCString(),
-      connections: [],
+      connections: connectionsOf(live),
       ...(weight && { data: dataOf(weight) }),
       idle: Math.round(span(session.seenAt, session.at) / 100) / 10,
-      log: [],
-      memory: weight === undefined ? {} : { data: weight.bytes, total: weight.bytes },
+      ...(held && { io_activity: ioActivityOf(held) }),
+      log: logOf(live, session),
+      memory: memoryOf(live, weight),
       parameters: parametersOf(session),
       ...(pending === undefined ? {} : { pending }),
       port: client.port,
-      queries: [],
+      queries: queriesOf(live, session),
       remote: view.names?.get(client.ip) ?? client.ip,
       seconds_alive: span(session.startedAt, session.at) / 1000,
       state: session.killAt === undefined ? 'Session started' : 'Stopping session',
+      ...(thread === undefined ? {} : { thread }),
       ...(session.user === undefined ? {} : { user: session.user }),
     },
     id: session.id,
@@ -106,14 +122,13 @@ function serviceNames(session: SessionInfo, manager: View['manager']): readonly 
   return names.length === 0 ? [session.service] : names.sort();
 }
 
-/** Why the filters that an operator gave it are not in use in this process. */
-function pendingOf({ id, service, filters }: SessionInfo, { manager }: View): string | undefined {
-  if (filters === undefined) return undefined;
-  for (const each of manager.services.values()) {
-    const reason = each.group === service ? each.pending(id) : undefined;
-    if (reason !== undefined) return reason;
-  }
-  return undefined;
+/** In a list nothing is known of its data. */
+function memoryOf({ held }: Live, weight: Weight | undefined): SessionResource['attributes']['memory'] {
+  const buffered = held && bufferedOf(held);
+  return {
+    ...(buffered === undefined ? {} : { connection_buffers: { total: buffered } }),
+    ...(weight && { data: weight.bytes, total: weight.bytes + (buffered ?? 0) }),
+  };
 }
 
 /** Names only, unless the process shows values. */

@@ -1,6 +1,6 @@
-import type { SessionInfo } from '@sessionkit/session-core';
+import type { Held, SessionInfo } from '@sessionkit/session-core';
 import { serviceRelationship, type View } from './documents-sessions.js';
-import type { DraftSession } from './schemas-draft.js';
+import type { DraftConnection, DraftSession } from './schemas-draft.js';
 
 const DAYS = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -8,17 +8,51 @@ const INDENT = 4;
 
 /** A session in the flat form of the early draft. */
 export function draftSession(session: SessionInfo, view: Pick<View, 'manager' | 'links'>): DraftSession {
-  const [service] = serviceRelationship(session, view).data;
-  const path = new URL(view.links.to('services', service?.id ?? session.service)).pathname;
   return {
     address: session.client.ip,
     connected: asctime(session.startedAt),
     id: session.id,
     idle: Math.max(0, Math.round((session.at - session.seenAt) / 100) / 10),
-    service: path.replace(/\/$/, ''),
+    service: servicePath(session, view),
     state: session.killAt === undefined ? 'Session ready for routing' : 'Stopping session',
     ...(session.user === undefined ? {} : { user: session.user }),
   };
+}
+
+/** The connections of a session to servers, of all processes that hold it. */
+export function draftConnections(
+  session: SessionInfo,
+  held: readonly Held[],
+  view: Pick<View, 'manager' | 'links'>,
+): readonly DraftConnection[] {
+  const service = servicePath(session, view);
+  return held
+    .flatMap(({ connections }) => connections)
+    .map(({ server, statistics }) => ({
+      role: 'Backend Request Handler',
+      server: pathOf(view, 'servers', server),
+      service,
+      state: 'Connected',
+      statistics: {
+        buffered_writes: statistics.bufferedWrites,
+        high_water_events: statistics.highWaterEvents,
+        low_water_events: statistics.lowWaterEvents,
+        read_bytes: statistics.readBytes,
+        reads: statistics.reads,
+        writes: statistics.writes,
+        written_bytes: statistics.writtenBytes,
+      },
+    }));
+}
+
+/** Of a group that shares its sessions the first one. */
+function servicePath(session: SessionInfo, view: Pick<View, 'manager' | 'links'>): string {
+  const [service] = serviceRelationship(session, view).data;
+  return pathOf(view, 'services', service?.id ?? session.service);
+}
+
+function pathOf({ links }: Pick<View, 'links'>, type: string, name: string): string {
+  return new URL(links.to(type, name)).pathname.replace(/\/$/, '');
 }
 
 /** As C's `asctime` writes it, in UTC: `Wed Aug 31 03:03:12 2016`, the day of the month padded with a space. */

@@ -1,11 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import type { SessionInfo } from '@sessionkit/session-core';
 import { sessionValidators } from './documents-sessions.js';
-import { cutRange, draftSession, pickMembers, renderArray } from './draft.js';
+import { cutRange, draftConnections, draftSession, pickMembers, renderArray } from './draft.js';
 import { AdminError } from './errors.js';
 import { type Call, type Route, route } from './route.js';
 import {
-  draftConnections,
+  draftConnectionList,
   draftListQuery,
   draftQuery,
   draftSessionPart,
@@ -63,14 +63,16 @@ export const DRAFT_ROUTES: readonly Route[] = [
     method: 'get',
     path: '/sessions/{id}/connections',
     action: 'draft.sessions.connections',
-    summary: 'The connections of a session to servers, as far as this process can tell',
+    summary: 'The connections of a session to servers, with what it did over them',
     role: 'basic',
     params: sessionParams,
     query: draftListQuery,
-    answers: { 200: draftConnections },
-    async handle({ params }, call) {
-      if ((await call.manager.get(params.id)) === undefined) missing(params.id);
-      return { status: 200, document: [] };
+    answers: { 200: draftConnectionList },
+    async handle({ params: { id }, query: { fields, range = ALL } }, call) {
+      const session = (await call.manager.get(id)) ?? missing(id);
+      const held = (await call.manager.holdings([id])).get(id) ?? [];
+      const rows = draftConnections(session, held, call).slice(range.from, range.to + 1);
+      return { status: 200, document: rows.map((row) => pickMembers(row, fields)) };
     },
   }),
 ];

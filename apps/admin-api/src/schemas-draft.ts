@@ -41,5 +41,27 @@ export type DraftSession = z.infer<typeof draftSession>;
 
 export const draftSessionPart = draftSession.partial();
 export const draftSessions = z.array(draftSessionPart);
-/** No process can tell of any yet. */
-export const draftConnections = z.array(z.unknown()).max(0);
+
+const count = z.int().nonnegative();
+const draftConnection = z
+  .strictObject({
+    role: z.literal('Backend Request Handler'),
+    server: z.string().openapi({ example: '/servers/server1' }),
+    service: z.string().openapi({ example: '/services/my-service' }),
+    state: z.literal('Connected'),
+    statistics: z
+      .strictObject({
+        buffered_writes: count.openapi({ description: 'Writes to the client that had to wait in memory' }),
+        high_water_events: count.openapi({ description: 'Times that the server was held back' }),
+        low_water_events: count.openapi({ description: 'Times that it was let go on' }),
+        read_bytes: count,
+        reads: count.openapi({ description: 'Pieces of answers taken from the server' }),
+        writes: count.openapi({ description: 'Pieces of requests given to the server' }),
+        written_bytes: count,
+      })
+      .openapi({ description: 'What the session caused' }),
+  })
+  .openapi('DraftConnection');
+export type DraftConnection = z.infer<typeof draftConnection>;
+
+export const draftConnectionList = z.array(draftConnection.partial());

@@ -84,12 +84,28 @@ export const filtersBody = z.strictObject({ data: filterList });
 
 const link = z.url();
 const selfLink = z.strictObject({ self: link });
-/** Nothing is known of these yet. */
-const none = z.array(z.unknown()).max(0);
 const count = z.int().nonnegative();
 const span = z.number().nonnegative();
 const unknown = z.array(z.string()).openapi({
-  description: 'Attributes that cannot be told here: they are absent, or there with nothing in them.',
+  description:
+    'Attributes that cannot be told here, or not in full: they are absent, or there with nothing or a part in them.',
+});
+const instant = z.iso.datetime().openapi({ example: '2024-01-05T07:24:06.123Z' });
+
+const connection = z.strictObject({
+  cipher: z.string().openapi({ description: 'TLS cipher; empty without TLS' }),
+  connection_id: count.openapi({ description: 'Of its process' }),
+  server: z.string(),
+});
+
+const executed = z.strictObject({
+  command: z.string().optional().openapi({ example: 'GET' }),
+  completed: instant.optional().openapi({ description: 'Absent while it runs' }),
+  received: instant,
+  responses: z
+    .array(z.strictObject({ duration: count, server: z.string() }))
+    .openapi({ description: 'Heads of answers; ms since the request was received' }),
+  statement: z.string().openapi({ example: 'GET /cart' }),
 });
 
 const attributes = z.strictObject({
@@ -98,7 +114,7 @@ const attributes = z.strictObject({
     connection_attributes: z.record(z.string(), z.string()).optional(),
   }),
   connected: z.string().openapi({ example: 'Fri, 05 Jan 2024 07:24:06 GMT' }),
-  connections: none,
+  connections: z.array(connection).openapi({ description: 'To servers, of all processes' }),
   data: z
     .strictObject({ keys: z.array(z.string()), values: z.record(z.string(), z.unknown()).optional() })
     .optional()
@@ -106,10 +122,17 @@ const attributes = z.strictObject({
       description: 'Names of what the application keeps in the session; values where the process shows them',
     }),
   idle: span.openapi({ description: 'Seconds since it was last used' }),
-  log: none,
+  io_activity: count
+    .optional()
+    .openapi({ description: 'Reads and writes in the last 30 s, in all processes' }),
+  log: z.array(z.string()).openapi({ description: 'Oldest first' }),
   memory: z
-    .strictObject({ data: count.optional(), total: count.optional() })
-    .openapi({ description: 'Bytes; empty in a list' }),
+    .strictObject({
+      connection_buffers: z.strictObject({ total: count }).optional(),
+      data: count.optional(),
+      total: count.optional(),
+    })
+    .openapi({ description: 'Bytes, of all processes; `data` and `total` not in a list' }),
   parameters: z.strictObject({
     log_debug: z.boolean(),
     log_error: z.boolean(),
@@ -117,12 +140,15 @@ const attributes = z.strictObject({
     log_notice: z.boolean(),
     log_warning: z.boolean(),
   }),
-  pending: z.string().optional().openapi({ description: 'Why its filters are not in use in this process' }),
+  pending: z.string().optional().openapi({ description: 'Why its filters are not in use in some process' }),
   port: z.int(),
-  queries: none,
+  queries: z.array(executed).openapi({ description: 'Newest first' }),
   remote: z.string(),
   seconds_alive: span,
   state: z.enum(['Session started', 'Stopping session']),
+  thread: count
+    .optional()
+    .openapi({ description: 'Number of the process that holds it; absent when none does' }),
   user: z.string().optional(),
 });
 

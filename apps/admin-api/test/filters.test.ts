@@ -1,7 +1,7 @@
-import type { Filter } from '@sessionkit/session-core';
+import type { Exchange, Filter } from '@sessionkit/session-core';
 import { describe, expect, test } from 'vitest';
 import { relationship } from '../src/schemas-resources.js';
-import { errorsOf, fixture, patch } from './fixture.js';
+import { errorsOf, fixture, openVisit, patch } from './fixture.js';
 
 const filter: Filter = { type: 'quiet', open: () => ({ handle: (_exchange, next) => next(), close() {} }) };
 
@@ -119,14 +119,43 @@ describe('the filters of a session', () => {
     expect(await stored()).toBeUndefined();
   });
 
-  test('that cannot be opened here are named, and why', async () => {
-    const { ask, path, manager } = await one();
+  test('that cannot be opened in a process are named in the session and in the list, and why', async () => {
+    const full: Filter = {
+      type: 'full',
+      open: () => {
+        throw new Error('the disk is full');
+      },
+    };
+    const filters = new Map([
+      ['cache', filter],
+      ['audit log', full],
+    ]);
+    const { ask, start, manager } = await fixture({}, { filters });
     const web = manager.services.get('web');
-    if (web === undefined) throw new Error('no service');
-    web.pending = () => 'filter audit log: the disk is full';
-    await ask('PATCH', `${path}/relationships/filters`, { body: JSON.stringify({ data }) });
-    const attributes = { pending: 'filter audit log: the disk is full' };
-    expect(await (await ask('GET', path)).json()).toMatchObject({ data: { attributes } });
+    const { id, token } = await start();
+    const path = `/v1/sessions/${id}`;
+    const give = (...names: readonly string[]) =>
+      ask('PATCH', `${path}/relationships/filters`, {
+        body: JSON.stringify({ data: names.map((name) => ({ id: name })) }),
+      });
+    await give('cache');
+    const visit = await openVisit(manager, token);
+    // As long as its request runs, the process has the filters of the session open.
+    await web?.pass(visit, {} as Exchange, async () => {
+      await give('cache', 'audit log');
+      const pending = expect.stringContaining('the disk is full');
+      await expect
+        .poll(async () => (await ask('GET', path)).json())
+        .toMatchObject({
+          data: { attributes: { pending } },
+        });
+      expect(await (await ask('GET', '/v1/sessions')).json()).toMatchObject({
+        data: [{ attributes: { pending } }],
+      });
+      await give('cache');
+      await expect.poll(async () => (await ask('GET', path)).text()).not.toContain('the disk is full');
+    });
+    visit.close();
   });
 });
 

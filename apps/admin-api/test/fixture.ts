@@ -9,6 +9,7 @@ import {
   parseToken,
   type SessionId,
   type SessionManager,
+  type Visit,
   type VisitRequest,
 } from '@sessionkit/session-core';
 import { type TestEnvironment, testEnvironment } from '@sessionkit/testkit';
@@ -157,7 +158,15 @@ export async function startSession(manager: SessionManager, options: StartOption
   return { id, token };
 }
 
-function visitRequest(client: Partial<ClientInfo> = {}): VisitRequest {
+/** A request of a session that has begun. Close it. */
+export async function openVisit(manager: SessionManager, token: string): Promise<Visit> {
+  const visit = await manager.services.get('web')?.open(visitRequest({}, `web=${token}`));
+  if (visit === undefined || visit.refusal !== undefined || visit.session.isNew)
+    throw new Error('not opened');
+  return visit;
+}
+
+function visitRequest(client: Partial<ClientInfo> = {}, cookies?: string): VisitRequest {
   return {
     method: 'GET',
     path: '/',
@@ -165,7 +174,7 @@ function visitRequest(client: Partial<ClientInfo> = {}): VisitRequest {
     host: 'shop.example',
     upgrade: false,
     untrustedProxy: false,
-    header: () => undefined,
+    header: (name) => (name === 'cookie' ? cookies : undefined),
     query: () => [],
     client: () => ({ ...CLIENT, ...client }),
   };

@@ -6,6 +6,7 @@ import { cookie } from '@sessionkit/transport-cookie';
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest';
 import { createAdminApi, serveAdmin } from '../src/index.js';
 import { ADMIN, basic, fixture, startSession } from './fixture.js';
+import { connection, holds } from './holding.js';
 import draft from './seeds/draft.json' with { type: 'json' };
 import maxscale6 from './seeds/maxscale-6.json' with { type: 'json' };
 import maxscale21 from './seeds/maxscale-21.06.json' with { type: 'json' };
@@ -49,17 +50,12 @@ const SETTLED: readonly Settled[] = [
     what: /^Get (?:a session|all sessions)$/,
     why: 'Ids are strings that begin with a letter, in the draft form too.',
   },
-  {
-    difference: '? connections[]',
+  ...['read_bytes', 'written_bytes'].map((member) => ({
+    difference: `+ connections[].statistics.${member}: number`,
     documents: ['early draft'],
     what: /connections/,
-    why: 'Not here yet: what a session is connected to.',
-  },
-  {
-    difference: '? session.attributes.connections[]',
-    documents: ['MaxScale 6', 'MaxScale 21.06'],
-    why: 'Not here yet: what a session is connected to.',
-  },
+    why: 'Bytes are counted beside the operations.',
+  })),
   {
     difference: '+ meta: object',
     documents: V1,
@@ -91,6 +87,11 @@ const SETTLED: readonly Settled[] = [
     documents: ['MaxScale 21.06'],
     why: 'The same document lets it be set.',
   },
+  ...['io_activity: number', 'thread: number'].map((member) => ({
+    difference: `+ session.attributes.${member}`,
+    documents: V1,
+    why: 'Later documents of the same API have it.',
+  })),
   ...['parameters: object', 'port: number'].map((member) => ({
     difference: `+ session.attributes.${member}`,
     documents: OLDER,
@@ -133,6 +134,8 @@ async function start() {
     transports: [cookie()],
     autoCreate: true,
   });
+  const connections = [connection('server1', 233), connection('server2', 134)];
+  manager.services.get('RW-Split-Router')?.attach(holds({ connections, ioActivity: 4, buffered: 0 }));
   const client = { ip: '::ffff:127.0.0.1', cipher: '' };
   const { id } = await startSession(manager, { service: 'RW-Split-Router', user: 'maxuser', client });
   await environment.advance(1_000);

@@ -191,6 +191,8 @@ export class Chains {
   #prepare(held: Held, record: SessionRecord, restartedAt: Millis | undefined): SessionError | undefined {
     const names = record.filters ?? this.#options.defaults;
     const key = keyOf(record, names, restartedAt);
+    // The operator has gone back to what is open.
+    if (held.key === key) held.failed = undefined;
     if (held.key === key || held.next !== undefined) return undefined;
     const missing = names.find((name) => !this.#options.filters.has(name));
     if (missing !== undefined) {

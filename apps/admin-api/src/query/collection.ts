@@ -34,10 +34,13 @@ export interface Wanted {
 export interface Source {
   /** Ascending by id, a list at a time. An empty list is a chance for the reader to stop. */
   rows(wanted: Wanted): AsyncIterable<readonly Resource[]>;
+  /** The same rows with what only those have that are sent. Called with rows of the list that was given last, before the next one is asked for. */
+  complete?(rows: readonly Resource[]): Promise<readonly Resource[]>;
   /** How many rows the filters let through, when that can be told without listing them. */
   count?(filters: readonly Filter[]): Promise<number | undefined>;
   /** Link of the collection, without parameters. */
   readonly self: string;
+  /** Asked for when all rows have been sent. */
   readonly meta?: Readonly<Record<string, unknown>> | undefined;
 }
 
@@ -119,9 +122,10 @@ function send(
         if (seen > to && !counts) break;
         if (seen <= from || seen > to) continue;
         last = row.id;
-        sent.push(cut(row, fields));
+        sent.push(row);
       }
-      yield sent;
+      const whole = (await source.complete?.(sent)) ?? sent;
+      yield whole.map((row) => cut(row, fields));
       if (seen > to && !counts) return;
     }
   }
