@@ -29,7 +29,8 @@ const CLOCK_INTERVAL = 60_000;
 /** How long an ended session stays readable where no service says otherwise. */
 export const KEEP_ENDED: Millis = 3_600_000;
 const HEARTBEAT = 5_000;
-const LINK_CHECK = 1_000;
+/** An end that an operator has set is seen within a second of it: the time of a look, and that of asking the store. */
+const LINK_CHECK = 500;
 const ANNOUNCE_INTERVAL = 1_000;
 const SWEEP_INTERVAL = 60_000;
 const SWEEP_LATE = 300_000;
