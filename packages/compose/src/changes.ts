@@ -50,6 +50,7 @@ function inValue(path: string, before: unknown, after: unknown): Change[] {
 
 function sameService(one: CheckedService, other: CheckedService): boolean {
   if (!isDeepStrictEqual(one.filters, other.filters)) return false;
+  if (!isDeepStrictEqual(one.queries, other.queries)) return false;
   if (!sameRouter(one.router, other.router)) return false;
   const { session: a } = one;
   const { session: b } = other;

@@ -47,6 +47,8 @@ export interface CheckedService {
   readonly session: CheckedSession | undefined;
   /** Names of its filters, in order. */
   readonly filters: readonly string[];
+  /** What operators see of the queries of its requests: names of all parameters, values of some. */
+  readonly queries: { readonly names: boolean; readonly values: readonly string[] };
   readonly router: (ModuleUse & { readonly servers: readonly ServerTarget[] }) | undefined;
 }
 

@@ -157,6 +157,22 @@ export const serviceSchema = z.strictObject({
     .array(z.string())
     .meta({ description: 'names of the filters around each session, in order', examples: [['limit1']] })
     .optional(),
+  queries: z
+    .strictObject({
+      parameters: z
+        .enum(['names', 'none'])
+        .meta({ description: 'whether the names of all query parameters are shown', examples: ['names'] })
+        .default('none'),
+      values: z
+        .array(z.string().min(1))
+        .meta({ description: 'query parameters that are shown with their values', examples: [['page']] })
+        .default([]),
+    })
+    .meta({
+      description: 'what operators see of the query of a request; never a token',
+      examples: [{ parameters: 'names', values: ['page'] }],
+    })
+    .optional(),
 });
 
 export const listenerSchema = z.strictObject({

@@ -57,14 +57,16 @@ export async function readServices(
     );
     if (map === undefined) continue;
     const { session: written, ...rest } = map;
-    const { router, filters = [] } = checkMap(readHere, rest, path, report);
+    const { router, filters = [], queries: shown } = checkMap(readHere, rest, path, report);
     checkFilters(filters, [...path, 'filters'], tools);
     const own = await sessions.read(written, [...path, 'session']);
     const session = await settle(own, general, tools);
     const built =
       router === undefined ? undefined : await readRouter(router, [...path, 'router'], servers, tools);
     if (session === undefined) continue;
-    const service = { name, path, session: session || undefined, filters };
+    const queries = { names: shown?.parameters === 'names', values: shown?.values ?? [] };
+    const service = { name, path, session: session || undefined, filters, queries };
+    checkShown(service, report);
     if (filters.length > 0 && service.session === undefined)
       report.warn(
         [...path, 'filters'],
@@ -152,6 +154,17 @@ function checkFilters(names: readonly string[], path: Path, { report, filters }:
     else if (names.indexOf(name) < at)
       report.problem(own, `the filter ${JSON.stringify(name)} is named twice`, 'name it once');
   }
+}
+
+/** A token is never shown, whatever is asked for. */
+function checkShown({ path, session, queries }: Omit<CheckedService, 'router'>, report: Report): void {
+  for (const [at, name] of queries.values.entries())
+    if (session?.transports.some(({ carrier }) => carrier.query === name))
+      report.problem(
+        [...path, 'queries', 'values', at],
+        `the parameter ${JSON.stringify(name)} carries the session token, which is never shown`,
+        'remove it',
+      );
 }
 
 async function readRouter(
