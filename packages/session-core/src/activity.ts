@@ -68,8 +68,20 @@ export class Activity {
     this.#keep(lineEntry(session, this.#store.now(), level, text, kept.lines));
   }
 
+  /** What the journal has of sessions, and what it does not have yet; in the order of `ids`. @throws SessionError `BACKEND_*` */
+  async read(ids: readonly SessionId[]): Promise<readonly (readonly JournalEntry[])[]> {
+    const { backend } = this.#store;
+    if (!can(backend, 'journal')) return [];
+    const read = await this.#store.call('read', (signal) => backend.read(ids, signal));
+    return ids.map((id, at) => {
+      const stored = read[at] ?? [];
+      const known = new Set(stored.map(({ at, text }) => `${at} ${text}`));
+      return [...stored, ...this.#fresh(id).filter(({ at, text }) => !known.has(`${at} ${text}`))];
+    });
+  }
+
   /** Requests of a session that run here now, and lines and requests that the journal does not have yet. */
-  fresh(session: SessionId): readonly JournalEntry[] {
+  #fresh(session: SessionId): readonly JournalEntry[] {
     const sent = this.#unsure?.entries ?? [];
     const entries = [...sent, ...this.#waiting].filter(({ id }) => id === session);
     for (const noted of this.#running.keys()) if (noted.session === session) entries.push(noted.entry());

@@ -1,3 +1,4 @@
+import type { Change } from './backend.js';
 import type { OtherHolds } from './holdings.js';
 import type { SessionId } from './id.js';
 import type { Links } from './links.js';
@@ -13,8 +14,25 @@ export interface StoreListener {
   pending(id: SessionId): string | undefined;
 }
 
+/** Those who want to be told of every change that stores give notice of. */
+export class Watchers {
+  readonly #all = new Set<{ readonly tell: (change: Change) => void }>();
+
+  /** Answers how to take it away. */
+  add(tell: (change: Change) => void): () => void {
+    const watcher = { tell };
+    this.#all.add(watcher);
+    return () => void this.#all.delete(watcher);
+  }
+
+  tell(change: Change): void {
+    for (const { tell } of this.#all) tell(change);
+  }
+}
+
 /** The listeners of one store. */
 export class Listeners implements Omit<StoreListener, 'pending'> {
+  readonly watchers = new Watchers();
   readonly #all = new Set<StoreListener>();
 
   /** Answers how to take it away. */

@@ -1,6 +1,6 @@
 import type { Kept } from './activity.js';
 import type { Alteration } from './alterations.js';
-import { type Backend, can, type JournalEntry } from './backend.js';
+import { type Backend, type Change, can } from './backend.js';
 import { usesOf } from './chains.js';
 import { parseFrozen } from './data.js';
 import { type Environment, type LogEntry, type Millis, processEnvironment } from './environment.js';
@@ -10,6 +10,7 @@ import type { Held } from './holdings.js';
 import type { SessionId } from './id.js';
 import { describe, fits } from './info.js';
 import { readActivity, type SessionActivity } from './journal.js';
+import { Watchers } from './listeners.js';
 import { LiveService, type SharedParts } from './live-service.js';
 import { LogLevels } from './log-levels.js';
 import { checkNeighbours, type Neighbour } from './neighbours.js';
@@ -29,6 +30,7 @@ import type {
   SessionDetail,
   SessionInfo,
   SessionManager,
+  SessionOwner,
   StoreHealth,
 } from './service.js';
 import { type Settings, settle } from './settings.js';
@@ -75,6 +77,7 @@ class LiveManager implements SessionManager {
   #deadline: Millis;
   #filters: ReadonlyMap<string, Filter>;
   readonly #stores = new Map<Backend, Store>();
+  readonly #watchers = new Watchers();
   /** Those of a setup before, until nobody uses them. */
   readonly #leaving = new Set<LiveService | Store>();
   /** When all sessions of a group of services were restarted. */
@@ -281,24 +284,21 @@ class LiveManager implements SessionManager {
   }
 
   async activity(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, SessionActivity>> {
-    const entries = new Map<SessionId, JournalEntry[]>(ids.map((id) => [id, []]));
-    for (const store of this.#stores.values()) {
-      const { backend } = store;
-      if (!can(backend, 'journal')) continue;
-      const read = await store.call('read', (signal) => backend.read(ids, signal));
-      for (const [at, id] of ids.entries()) {
-        const stored = read[at] ?? [];
-        const known = new Set(stored.map(({ at, text }) => `${at} ${text}`));
-        const fresh = store.activity.fresh(id).filter(({ at, text }) => !known.has(`${at} ${text}`));
-        entries.get(id)?.push(...stored, ...fresh);
-      }
-    }
-    return new Map([...entries].map(([id, found]) => [id, readActivity(found)]));
+    const all = await Promise.all([...this.#stores.values()].map(({ activity }) => activity.read(ids)));
+    return new Map(ids.map((id, at) => [id, readActivity(all.flatMap((found) => found[at] ?? []))]));
   }
 
   async holdings(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, readonly Held[]>> {
     const all = await Promise.all([...this.#stores.values()].map(({ holdings }) => holdings.of(ids)));
     return new Map(ids.map((id) => [id, all.flatMap((found) => found.get(id) ?? [])]));
+  }
+
+  watch(listener: (change: Change) => void): () => void {
+    return this.#watchers.add(listener);
+  }
+
+  owner(id: SessionId): Promise<SessionOwner | undefined> {
+    return this.#operator.owner(id);
   }
 
   health(): Promise<readonly StoreHealth[]> {
@@ -353,6 +353,7 @@ class LiveManager implements SessionManager {
       const keepEnded = (record: SessionRecord) => this.#keepEnded(record);
       const options = { deadline: this.#deadline, flushInterval: this.#flushInterval, keepEnded };
       store = new Store(backend, this.environment, options);
+      store.listeners.watchers.add((change) => this.#watchers.tell(change));
       this.#stores.set(backend, store);
     }
     return store;

@@ -6,7 +6,7 @@ import { events } from './events.js';
 import type { Filter } from './filter.js';
 import type { SessionId } from './id.js';
 import { type Head, headOf, type SessionRecord } from './record.js';
-import type { Actor, Guard, RestartOptions, SessionInfo } from './service.js';
+import type { Actor, Guard, RestartOptions, SessionInfo, SessionOwner } from './service.js';
 import type { Store } from './store.js';
 
 interface Found {
@@ -49,6 +49,13 @@ export class Operator {
       return info.alive ? { store, record, info } : undefined;
     }
     return undefined;
+  }
+
+  /** Whose a session is, or was as long as its record is kept. */
+  async owner(id: SessionId): Promise<SessionOwner | undefined> {
+    const records = await Promise.all([...this.#parts.stores()].map((store) => store.load(id)));
+    const record = records.find((each) => each !== undefined);
+    return record && { service: record.service, user: record.user };
   }
 
   async end(id: SessionId, actor: Actor, ttl: Millis = 0, guard: Guard = allow): Promise<boolean> {

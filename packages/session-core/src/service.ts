@@ -1,6 +1,6 @@
 import type { NotedRequest } from './activity.js';
 import type { Alteration, Altered } from './alterations.js';
-import type { Backend } from './backend.js';
+import type { Backend, Change } from './backend.js';
 import type { Environment, Millis } from './environment.js';
 import type { Filter } from './filter.js';
 import type { Held, HoldingSource } from './holdings.js';
@@ -166,6 +166,9 @@ export interface SessionInfo extends Head {
   readonly altered: Altered | undefined;
 }
 
+/** The service of a session, or its group of services, and its user. */
+export type SessionOwner = Pick<Head, 'service' | 'user'>;
+
 /** One session with what an operator may be shown of its data, where the process allows that. */
 export interface SessionDetail {
   readonly info: SessionInfo;
@@ -277,6 +280,13 @@ export interface SessionManager {
   activity(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, SessionActivity>>;
   /** What processes hold of these sessions. Of others than this one it is up to 2 s old. @throws SessionError `BACKEND_*`. */
   holdings(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, readonly Held[]>>;
+  /**
+   * Tells of every change that a store gives notice of, whichever process made it, until the answered function is called. A notice is a hint: it may be lost, repeated or
+   * late, and of what is created, or of data alone, there is none.
+   */
+  watch(listener: (change: Change) => void): () => void;
+  /** Whose a session is, also one that has ended, as long as its record is kept. @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`. */
+  owner(id: SessionId): Promise<SessionOwner | undefined>;
   /** That of the manager, for all that serves its sessions: log entries which name a session go into its log, too. */
   readonly environment: Environment;
   /** The state of every store, asked now. */

@@ -304,6 +304,7 @@ export class Store {
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
     return backend
       .watch((change) => {
+        this.listeners.watchers.tell(change);
         if (this.listeners.holds(change.id) || this.links.has(change.id)) void this.confirm(change.id);
       })
       .catch((error: unknown) => {
