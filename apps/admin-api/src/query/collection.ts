@@ -94,7 +94,7 @@ async function totalOf(source: Source, { page, filters }: CollectionQuery): Prom
 }
 
 /** What follows the rows. */
-export interface Tail {
+interface Tail {
   readonly links: Readonly<Record<string, string>>;
   readonly meta?: Readonly<Record<string, unknown>>;
 }
