@@ -16,6 +16,7 @@ export type {
   ModuleInfo,
   Parameters,
   ProcessLog,
+  Reloaded,
   ServerInfo,
   ServiceInfo,
   Switch,

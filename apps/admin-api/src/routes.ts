@@ -2,6 +2,7 @@ import type { Route } from './route.js';
 import { AUTH_ROUTES } from './routes-auth.js';
 import { DRAFT_ROUTES } from './routes-draft.js';
 import { MAXSCALE_ROUTES } from './routes-maxscale.js';
+import { RELOAD_ROUTES } from './routes-reload.js';
 import { RESOURCE_ROUTES } from './routes-resources.js';
 import { ROOT_ROUTES } from './routes-root.js';
 import { SERVICE_ROUTES } from './routes-services.js';
@@ -17,5 +18,6 @@ export const ROUTES: readonly Route[] = [
   ...SERVICE_ROUTES,
   ...RESOURCE_ROUTES,
   ...MAXSCALE_ROUTES,
+  ...RELOAD_ROUTES,
   ...USER_ROUTES,
 ];

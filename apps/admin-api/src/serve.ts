@@ -5,7 +5,7 @@ import {
   type ServerOptions,
   type ServerResponse,
 } from 'node:http';
-import { createServer as createHttps } from 'node:https';
+import { createServer as createHttps, type Server as HttpsServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -40,6 +40,11 @@ export interface AdminServer {
   readonly port: number;
   /** Such as `http://127.0.0.1:8989`. */
   readonly url: string;
+  /**
+   * Reads certificate, key and authorities anew, and answers the step that has new connections use them. Whether clients must show a certificate stays as it was.
+   * @throws SessionError `CONFIG_INVALID`: a file is wrong, or it speaks no HTTPS. Nothing has changed then.
+   */
+  renew(tls: TlsFiles): Promise<() => void>;
   /**
    * Takes no more connections and waits for the answers under way, at most `drainTimeout` ms (default 10,000); then cuts them. Answers whether all
    * of them were finished.
@@ -111,6 +116,7 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     address: bound.address,
     port: bound.port,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound.port}`,
+    renew: (files) => renew(server, files, environment),
     close: (drainTimeout = 10_000) => close(server, drainTimeout),
   };
 }
@@ -184,6 +190,13 @@ function listen(server: Server, address: string, port: number): Promise<void> {
     });
     server.listen(port, address, resolve);
   });
+}
+
+async function renew(server: Server, files: TlsFiles, environment: Environment): Promise<() => void> {
+  if (!('setSecureContext' in server))
+    throw new SessionError('CONFIG_INVALID', 'admin.tls: it speaks plain HTTP; restart it for HTTPS');
+  const tls = await readTls(files, environment);
+  return () => (server as Server & HttpsServer).setSecureContext(tls);
 }
 
 function close(server: Server, drainTimeout: number): Promise<boolean> {

@@ -110,6 +110,15 @@ export interface ProcessLog {
   flush(): Promise<void>;
 }
 
+/** What became of reading the configuration again. */
+export type Reloaded =
+  | {
+      /** What is different from before, by places of the file such as `services.shop`. */
+      readonly changes: readonly { readonly what: 'added' | 'removed' | 'changed'; readonly path: string }[];
+    }
+  /** Why nothing has changed: all that is wrong, in words for an operator. */
+  | { readonly problems: readonly string[] };
+
 /** What the process around the API knows and can do. Its methods are called for each request, so they tell what is so now. */
 export interface System {
   /** Whether it runs the services. False for an API alone: it knows nothing of the processes that do, and settings have no effect there. */
@@ -133,6 +142,8 @@ export interface System {
   threads(): Promise<readonly ThreadInfo[]>;
   /** Undefined: the process keeps none. */
   readonly log: ProcessLog | undefined;
+  /** Reads the configuration again and goes on by it; a bad one changes nothing. Undefined: the process cannot. */
+  readonly reload?: (() => Promise<Reloaded>) | undefined;
 }
 
 /** Fills in what the embedding process does not tell from what its manager and node know. */

@@ -1,19 +1,16 @@
+import { type Reloaded, Settings } from '@sessionkit/admin-api';
 import {
-  type AdminServer,
-  createAdminApi,
-  createMeter,
-  createUsers,
-  type Meter,
-  Settings,
-  serveAdmin,
-  type Users,
-} from '@sessionkit/admin-api';
-import { type AdminConfig, type CheckedConfig, type Composition, compose } from '@sessionkit/compose';
-import { httpSettings } from '@sessionkit/http-node';
+  type CheckedConfig,
+  type Composition,
+  compose,
+  type ListenerConfig,
+  type Prepared,
+} from '@sessionkit/compose';
+import { type HttpSettings, httpSettings } from '@sessionkit/http-node';
 import { type Millis, SessionError } from '@sessionkit/session-core';
-import { AdminCredentials } from './admin-credentials.js';
-import { makeFirstUser } from './first-user.js';
-import { Listener, type ServiceFront } from './listener.js';
+import { Admin } from './admin.js';
+import type { ServiceFront, Serving } from './listener.js';
+import { Listeners } from './listeners.js';
 import type { Logs } from './log.js';
 import { createSystem } from './system.js';
 import { TrafficCount } from './traffic.js';
@@ -21,67 +18,48 @@ import { TrafficCount } from './traffic.js';
 /** How long stores have to take what is still to be written, besides the time that the requests had. */
 const CLOSE_TIMEOUT: Millis = 5_000;
 
+export interface AppOptions {
+  /** Reads the configuration again for an operator of the admin API. */
+  readonly reload?: (() => Promise<Reloaded>) | undefined;
+}
+
 /** The gateway and the admin API of one configuration, running. */
 export class App {
-  readonly #config: CheckedConfig;
   readonly #logs: Logs;
   readonly #composition: Composition;
-  readonly #settings: Settings;
-  readonly #fronts: ReadonlyMap<string, ServiceFront>;
-  readonly #listeners: readonly Listener[];
-  #meter: Meter | undefined;
-  #admin: AdminServer | undefined;
+  readonly #listeners: Listeners;
+  readonly #admin: Admin;
+  readonly #fronts = new Map<string, ServiceFront>();
   #draining = false;
 
-  private constructor(config: CheckedConfig, logs: Logs, composition: Composition, settings: Settings) {
-    this.#config = config;
+  private constructor(logs: Logs, composition: Composition, admin: Admin) {
     this.#logs = logs;
     this.#composition = composition;
-    this.#settings = settings;
-    const startedAt = Date.now();
-    this.#fronts = new Map(
-      [...composition.services].map(([name, { service, router }]) => [
-        name,
-        { service, router, traffic: new TrafficCount(), startedAt, stopped: false },
-      ]),
-    );
-    const http = httpSettings({ trustProxy: config.trustProxy, environment: logs.environment });
-    const redacted = [...config.services.values()].flatMap(
-      ({ session }) => session?.transports.flatMap(({ carrier }) => carrier.query ?? []) ?? [],
-    );
-    this.#listeners = config.listeners.map((listener) => {
-      const front = this.#fronts.get(listener.service);
-      if (front?.router === undefined) {
-        throw new SessionError(
-          'CONFIG_INVALID',
-          `listeners.${listener.name}: the service "${listener.service}" has no router`,
-        );
-      }
-      return new Listener({ config: listener, front, router: front.router, settings: http, redacted, logs });
-    });
+    this.#listeners = new Listeners(logs);
+    this.#admin = admin;
   }
 
   /**
    * Makes the services, listens everywhere, and logs where. When one thing fails, all that was begun is closed again.
    * @throws SessionError `CONFIG_INVALID` (also: a port is taken), `BACKEND_*`.
    */
-  static async start(config: CheckedConfig, logs: Logs): Promise<App> {
+  static async start(config: CheckedConfig, logs: Logs, options: AppOptions = {}): Promise<App> {
     const { environment } = logs;
-    const users =
-      config.admin === undefined ? undefined : createUsers({ file: config.admin.usersFile, environment });
-    const credentials = users && new AdminCredentials(users, environment);
-    await credentials?.refresh();
-    const isAdminCredential = credentials && ((value: string) => credentials.include(value));
     const settings = new Settings();
-    const composition = await compose(config, { environment, isAdminCredential, kept: settings.kept });
-    let app: App | undefined;
+    const admin: Admin = new Admin(logs, () => ({
+      manager: composition.manager,
+      system: { ...app.#system(options), settings },
+    }));
+    const composition = await compose(config, {
+      environment,
+      isAdminCredential: (value) => admin.includes(value),
+      kept: settings.kept,
+    });
+    const app = new App(logs, composition, admin);
     try {
-      app = new App(config, logs, composition, settings);
-      for (const listener of app.#listeners) await listener.listen();
-      if (config.admin !== undefined && users !== undefined) await app.#startAdmin(config.admin, users);
-      await credentials?.refresh();
+      (await app.#prepare(config)).apply();
     } catch (error) {
-      if (app !== undefined) await app.#abandon();
+      await admin.close(0);
       await composition.close();
       throw error;
     }
@@ -89,63 +67,107 @@ export class App {
     return app;
   }
 
-  async #startAdmin(config: AdminConfig, users: Users): Promise<void> {
-    const logs = this.#logs;
-    this.#meter = createMeter(logs.environment);
-    const api = createAdminApi({
-      manager: this.#composition.manager,
-      system: {
-        ...createSystem({
-          config: this.#config,
-          admin: config,
-          adminPort: () => this.#admin?.port,
-          fronts: this.#fronts,
-          listeners: this.#listeners,
-          logs,
-          meter: this.#meter,
-        }),
-        settings: this.#settings,
+  /** The configuration that counts now. */
+  get config(): CheckedConfig {
+    return this.#composition.config;
+  }
+
+  /**
+   * Goes on by another configuration. Whatever can fail is done before anything is switched, and closed again when something does.
+   * @returns what is different
+   * @throws SessionError as {@link start} does. Nothing has changed then.
+   */
+  async become(config: CheckedConfig): Promise<Extract<Reloaded, { changes: unknown }>['changes']> {
+    const services = await this.#composition.prepare(config);
+    const parts: Pick<Prepared, 'discard'>[] = [services];
+    try {
+      const rest = await this.#prepare(config);
+      parts.unshift(rest);
+      if (this.#draining) throw new SessionError('CONFIG_INVALID', 'the process is shutting down');
+      services.apply();
+      rest.apply();
+    } catch (error) {
+      for (const part of parts) await part.discard();
+      throw error;
+    }
+    this.#tell();
+    return services.changes;
+  }
+
+  /** Opens what listens. */
+  async #prepare(config: CheckedConfig): Promise<Pick<Prepared, 'apply' | 'discard'>> {
+    const listeners = await this.#listeners.prepare(config.listeners);
+    try {
+      const admin = await this.#admin.prepare(config.admin);
+      return {
+        apply: () => {
+          this.#renewFronts();
+          listeners.apply(this.#serving(config));
+          admin.apply();
+        },
+        discard: async () => {
+          await admin.discard();
+          await listeners.discard();
+        },
+      };
+    } catch (error) {
+      await listeners.discard();
+      throw error;
+    }
+  }
+
+  /** A service that stays keeps its counts, and whether an operator has stopped it. */
+  #renewFronts(): void {
+    const { services } = this.#composition;
+    for (const [name, { service }] of this.#fronts)
+      if (services.get(name)?.service !== service) this.#fronts.delete(name);
+    for (const [name, { service, router }] of services) {
+      const front = this.#fronts.get(name);
+      if (front !== undefined) front.router = router;
+      else {
+        const traffic = new TrafficCount();
+        this.#fronts.set(name, { service, router, traffic, startedAt: Date.now(), stopped: false });
+      }
+    }
+  }
+
+  #serving({ services, trustProxy }: CheckedConfig): (config: ListenerConfig) => Serving {
+    const settings: HttpSettings = httpSettings({ trustProxy, environment: this.#logs.environment });
+    const redacted = [...services.values()].flatMap(
+      ({ session }) => session?.transports.flatMap(({ carrier }) => carrier.query ?? []) ?? [],
+    );
+    return (config) => {
+      const front = this.#fronts.get(config.service);
+      const queries = services.get(config.service)?.queries;
+      // The check of the configuration has seen to it.
+      if (front?.router === undefined || queries === undefined)
+        throw new TypeError(`the service "${config.service}" has no router`);
+      return { config, front, router: front.router, settings, redacted, queries };
+    };
+  }
+
+  #system({ reload }: AppOptions) {
+    const composition = this.#composition;
+    const listeners = this.#listeners;
+    const admin = this.#admin;
+    return createSystem({
+      get config() {
+        return composition.config;
       },
-      users,
-      hosts: config.hosts,
-      basicSeesActivity: config.basicSeesActivity,
-      showData: config.showData,
-      environment: logs.environment,
-      health: async () => (this.#draining ? [DRAINING] : []),
-      access: ({ at: _, ...entry }) => logs.access({ listener: 'admin', ...entry }),
+      get listeners() {
+        return listeners.present;
+      },
+      admin,
+      fronts: this.#fronts,
+      logs: this.#logs,
+      reload,
     });
-    this.#admin = await serveAdmin({
-      api: { ...api, fetch: (request, peer) => this.#notReady(request) ?? api.fetch(request, peer) },
-      address: config.address,
-      port: config.port,
-      tls: config.tls,
-      insecure: config.insecure,
-      environment: logs.environment,
-    });
-    await makeFirstUser(users, config.usersFile, logs);
-  }
-
-  /** At once, where the API itself may answer from what it asked a second ago. */
-  #notReady(request: Request): Promise<Response> | undefined {
-    if (!this.#draining || new URL(request.url).pathname !== '/readyz') return undefined;
-    const headers = { 'cache-control': 'no-store', connection: 'close' };
-    return Promise.resolve(Response.json({ errors: [{ detail: DRAINING }] }, { status: 503, headers }));
-  }
-
-  async #abandon(): Promise<void> {
-    for (const listener of this.#listeners) listener.cut();
-    await Promise.all(this.#listeners.map((listener) => listener.drain()));
-    await this.#admin?.close(0);
-    this.#meter?.close();
   }
 
   #tell(): void {
-    for (const [i, listener] of this.#listeners.entries()) {
-      const service = this.#config.listeners[i]?.service;
-      const { name, url } = listener;
+    for (const { name, url, service } of this.#listeners.present)
       this.#logs.log('info', `listening: ${name} ${url} -> ${service}`, { listener: name, url, service });
-    }
-    const url = this.#admin?.url;
+    const url = this.#admin.server?.url;
     if (url !== undefined) this.#logs.log('info', `listening: admin ${url}`, { listener: 'admin', url });
   }
 
@@ -155,25 +177,24 @@ export class App {
    */
   async stop(now: AbortSignal): Promise<boolean> {
     const begun = Date.now();
+    const { drainTimeout } = this.config;
     this.#draining = true;
-    const drained = Promise.all(this.#listeners.map((listener) => listener.drain()));
-    const inTime = await within(this.#config.drainTimeout, drained, now);
+    this.#admin.drain();
+    const drained = this.#listeners.drain();
+    const inTime = await within(drainTimeout, drained, now);
     let cut = 0;
     if (!inTime) {
-      for (const listener of this.#listeners) cut += listener.cut();
+      cut = this.#listeners.cut();
       await within(CLOSE_TIMEOUT, drained);
     }
-    const left = now.aborted ? 0 : Math.max(0, this.#config.drainTimeout - (Date.now() - begun));
-    const adminFinished = (await this.#admin?.close(left)) ?? true;
-    this.#meter?.close();
+    const left = now.aborted ? 0 : Math.max(0, drainTimeout - (Date.now() - begun));
+    const adminFinished = await this.#admin.close(left);
     const closed = await within(CLOSE_TIMEOUT, this.#composition.close());
     if (cut > 0) this.#logs.log('warning', `stopped: ${cut} requests were cut`, { cut });
     else if (closed) this.#logs.log('info', 'stopped');
     return cut === 0 && adminFinished && closed;
   }
 }
-
-const DRAINING = 'The process is shutting down.';
 
 /** Whether `work` ends in time. Rejects as it does. */
 async function within(timeout: Millis, work: Promise<unknown>, now?: AbortSignal): Promise<boolean> {

@@ -19,6 +19,7 @@ import { listenError } from './listen-error.js';
 import type { Logs } from './log.js';
 import { Port } from './port.js';
 import { answerProblem, answerRefusal, gatewayProblem, requestProblem } from './problems.js';
+import { type ShownParameters, statementOf } from './statement.js';
 import { TrafficCount } from './traffic.js';
 import { Visited } from './visited.js';
 
@@ -34,7 +35,7 @@ const GOING_AWAY = 1_001;
 export interface ServiceFront {
   readonly service: Service;
   /** Undefined: it has no listener. */
-  readonly router: Router | undefined;
+  router: Router | undefined;
   readonly traffic: TrafficCount;
   /** When it was started last. */
   startedAt: Millis;
@@ -42,20 +43,27 @@ export interface ServiceFront {
   stopped: boolean;
 }
 
-export interface ListenerParts {
+/** What a listener serves, and how. */
+export interface Serving {
   readonly config: ListenerConfig;
   readonly front: ServiceFront;
   readonly router: Router;
   readonly settings: HttpSettings;
   /** Query parameters that carry credentials, of all services. */
   readonly redacted: readonly string[];
-  readonly logs: Logs;
+  /** What operators see of the queries of requests: that of the service in the configuration. */
+  readonly queries: ShownParameters;
 }
 
 /** One address and port, in front of one service. Operators stop and start it. */
 export class Listener {
-  readonly traffic: TrafficCount;
-  readonly #parts: ListenerParts;
+  readonly traffic = new TrafficCount();
+  readonly #logs: Logs;
+  /** Its place stays as long as it lives. */
+  #config: ListenerConfig;
+  /** Undefined: requests wait until it is known what they are for. */
+  #serving: Serving | undefined;
+  #waiting: (() => void)[] = [];
   /** Where it listens; undefined while it is stopped. */
   #port: Port | undefined;
   /** Those that were stopped, until their last connection is closed. */
@@ -63,22 +71,34 @@ export class Listener {
   /** WebSockets that are open. */
   readonly #tunnels = new Set<OpenTunnel>();
   #bound: AddressInfo | undefined;
-  #idle: (() => void) | undefined;
+  readonly #idle: (() => void)[] = [];
   /** Starts and stops are done one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
 
-  constructor(parts: ListenerParts) {
-    this.#parts = parts;
-    this.traffic = new TrafficCount(parts.front.traffic);
+  constructor(config: ListenerConfig, logs: Logs) {
+    this.#config = config;
+    this.#logs = logs;
+  }
+
+  /** From the next request on. Those under way end as they began. */
+  serve(serving: Serving): void {
+    this.#config = serving.config;
+    this.#serving = serving;
+    this.traffic.become(serving.front.traffic);
+    for (const accept of this.#waiting.splice(0)) accept();
+  }
+
+  get config(): ListenerConfig {
+    return this.#config;
   }
 
   get name(): string {
-    return this.#parts.config.name;
+    return this.#config.name;
   }
 
   get service(): string {
-    return this.#parts.config.service;
+    return this.#config.service;
   }
 
   get isRunning(): boolean {
@@ -87,7 +107,7 @@ export class Listener {
 
   /** The real address, also when port 0 was asked for. It stays while the listener is stopped. */
   get bound(): AddressInfo {
-    const { address, port } = this.#parts.config;
+    const { address, port } = this.#config;
     return this.#bound ?? { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' };
   }
 
@@ -98,19 +118,20 @@ export class Listener {
 
   /** @throws SessionError `CONFIG_INVALID`: it cannot listen there; the message says why and what to do. */
   async listen(): Promise<void> {
-    const { config, logs } = this.#parts;
-    const { name, address, port } = config;
+    const { address, port } = this.#config;
     try {
       this.#port = await Port.open(address, this.#bound?.port ?? port, {
         traffic: this.traffic,
         onRequest: (request, response, connections) => this.#accept(request, response, connections),
         onUpgrade: (request, socket, head, connections) => this.#upgrade(request, socket, head, connections),
-        onMalformed: (client, status, error) => this.#log({ client, status, error }),
+        onMalformed: (client, status, error) => this.#log(this.#config, { client, status, error }),
         onError: (error) =>
-          logs.log('error', `listener ${name}: a connection could not be accepted`, { err: error }),
+          this.#logs.log('error', `listener ${this.name}: a connection could not be accepted`, {
+            err: error,
+          }),
       });
     } catch (cause) {
-      throw listenError(config, cause as NodeJS.ErrnoException);
+      throw listenError(this.#config, cause as NodeJS.ErrnoException);
     }
     this.#bound = this.#port.bound;
   }
@@ -139,13 +160,27 @@ export class Listener {
     });
   }
 
-  /** As a stop for ever. Resolves when the requests under way are answered and all connections closed. */
+  /** As a stop for ever, because the process stops: WebSockets are told. Resolves as {@link leave} does. */
   async drain(): Promise<void> {
-    this.#ended = true;
-    await this.#inTurn(async () => this.#release());
+    await this.#end();
     for (const tunnel of this.#tunnels) tunnel.end(GOING_AWAY, 'the gateway stops');
+    await this.#empty();
+  }
+
+  /** As a stop for ever, with WebSockets left open. Resolves when the requests under way are answered and all connections closed. */
+  async leave(): Promise<void> {
+    await this.#end();
+    await this.#empty();
+  }
+
+  #end(): Promise<void> {
+    this.#ended = true;
+    return this.#inTurn(async () => this.#release());
+  }
+
+  async #empty(): Promise<void> {
     await Promise.all([...this.#draining].map((port) => port.drain()));
-    if (this.traffic.activeRequests > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+    if (this.traffic.activeRequests > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Cuts all connections, and answers how many requests that hit. */
@@ -187,23 +222,29 @@ export class Listener {
   }
 
   #accept(request: IncomingMessage, response: ServerResponse, connections: Connections, offer?: Offer): void {
+    const serving = this.#serving;
+    if (serving === undefined) {
+      this.#waiting.push(() => this.#accept(request, response, connections, offer));
+      return;
+    }
     const begun = performance.now();
-    const visited = new Visited(request, this.#parts.settings);
+    const visited = new Visited(request, serving.settings);
     let bytes: number | undefined;
     let handled = false;
     const finish = () => {
       if (!handled || bytes === undefined) return;
       const duration = performance.now() - begun;
-      this.#log(visited.line(request, response, { bytes, duration, redacted: this.#parts.redacted }));
-      this.traffic.over();
-      if (this.traffic.activeRequests === 0) this.#idle?.();
+      const { config, redacted } = serving;
+      this.#log(config, visited.line(request, response, { bytes, duration, redacted }));
+      over();
+      if (this.traffic.activeRequests === 0) for (const resolve of this.#idle.splice(0)) resolve();
     };
-    this.traffic.begun();
+    const over = this.traffic.begun();
     connections.begin(request, response, (written) => {
       bytes = written;
       finish();
     });
-    this.#handle(request, response, visited, offer)
+    this.#handle(serving, request, response, visited, offer)
       .catch((error: unknown) => this.#fail(error, response, visited))
       .then(() => {
         handled = true;
@@ -212,12 +253,13 @@ export class Listener {
   }
 
   async #handle(
+    serving: Serving,
     request: IncomingMessage,
     response: ServerResponse,
     visited: Visited,
     offer: Offer | undefined,
   ): Promise<void> {
-    const { front, settings } = this.#parts;
+    const { front, settings } = serving;
     const { view } = visited;
     const problem = front.stopped ? STOPPED : requestProblem(request);
     if (problem !== undefined) {
@@ -225,7 +267,7 @@ export class Listener {
       answerProblem(response, problem);
       return;
     }
-    if (offer !== undefined) return this.#switch(request, response, visited, offer);
+    if (offer !== undefined) return this.#switch(serving, request, response, visited, offer);
     const visit = await openVisit(front.service, request, response, settings, {
       view,
       onRefusal: ({ code }) => {
@@ -234,17 +276,18 @@ export class Listener {
     });
     if (visit === undefined) return;
     visited.open(visit);
-    await this.#pass(request, response, visited, visit);
+    await this.#pass(serving, request, response, visited, visit);
   }
 
   /** To a WebSocket. The session's word comes first: a page of another site learns nothing of what is here. */
   async #switch(
+    serving: Serving,
     request: IncomingMessage,
     response: ServerResponse,
     visited: Visited,
     offer: Offer,
   ): Promise<void> {
-    const visit = await this.#parts.front.service.open(visited.view);
+    const visit = await serving.front.service.open(visited.view);
     try {
       if (visit.refusal !== undefined) {
         visited.code = visit.refusal.code;
@@ -253,7 +296,7 @@ export class Listener {
       }
       visited.open(visit);
       let tunnel: OpenTunnel | undefined;
-      await this.#pass(request, response, visited, visit, {
+      await this.#pass(serving, request, response, visited, visit, {
         ...offer,
         finish: () => visit.finish({ status: 101, cacheControl: undefined }),
         used: () => visit.used(),
@@ -271,15 +314,16 @@ export class Listener {
   }
 
   async #pass(
+    { front, router, queries, redacted }: Serving,
     request: IncomingMessage,
     response: ServerResponse,
     visited: Visited,
     visit: Visit,
     upgrade?: UpgradeParts,
   ): Promise<void> {
-    const { front, router } = this.#parts;
     const { view, requestId } = visited;
-    const noted = front.service.note(visit, `${view.method} ${view.path}`);
+    const statement = statementOf(view, request.url ?? '', queries, redacted);
+    const noted = front.service.note(visit, statement);
     const exchange: Exchange = {
       request,
       response,
@@ -306,7 +350,7 @@ export class Listener {
     const refusal = visit?.refuse(error);
     if (refusal === undefined) {
       const message = `${view.method} ${view.path} could not be handled`;
-      this.#parts.logs.log('error', message, { service: this.service, err: error });
+      this.#logs.log('error', message, { service: this.service, err: error });
     }
     if (error instanceof SessionError && error.code === 'MODULE_MISSING')
       answerProblem(response, gatewayProblem(503, `The request could not be handled: ${error.message}.`));
@@ -318,7 +362,7 @@ export class Listener {
     }
   }
 
-  #log(line: Readonly<Record<string, unknown>>): void {
-    this.#parts.logs.access({ listener: this.name, service: this.service, ...line });
+  #log({ name, service }: ListenerConfig, line: Readonly<Record<string, unknown>>): void {
+    this.#logs.access({ listener: name, service, ...line });
   }
 }

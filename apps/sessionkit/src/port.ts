@@ -57,8 +57,7 @@ export class Port {
     this.#server.on('connection', (socket) => {
       if (this.#seen.has(socket)) return;
       this.#seen.add(socket);
-      traffic.connected();
-      socket.once('close', () => traffic.disconnected());
+      socket.once('close', traffic.connected());
     });
     this.connections = new Connections(this.#server);
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

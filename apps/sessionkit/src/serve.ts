@@ -2,8 +2,9 @@ import { App } from './app.js';
 import { loadConfig } from './config-file.js';
 import { type Logs, openLogs } from './log.js';
 import { print, printError } from './print.js';
+import { nothingListens, Reloader } from './reload.js';
 
-const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const;
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /** `sessionkit serve`: until a signal or a fault that nobody caught ends it. Answers the exit code. */
 export async function serve(file: string | undefined): Promise<number> {
@@ -13,15 +14,18 @@ export async function serve(file: string | undefined): Promise<number> {
     await logs.close();
     return 1;
   }
-  if (config.listeners.length === 0 && config.admin === undefined) {
-    print(`${config.file}: nothing would listen. Add a listener under "listeners:", or the admin API.`);
+  const nothing = nothingListens(config);
+  if (nothing !== undefined) {
+    print(nothing);
     return 1;
   }
   const end = new End(logs);
   let code = 1;
   let app: App | undefined;
+  const reloader = new Reloader(config.file, logs, () => app);
+  process.on('SIGHUP', () => void reloader.reload());
   try {
-    app = await App.start(config, logs);
+    app = await App.start(config, logs, { reload: () => reloader.reload() });
     await end.asked;
     logs.log('info', `stopping: ${end.reason}`);
     if ((await app.stop(end.now.signal)) && !end.failed) code = 0;

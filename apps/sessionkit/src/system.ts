@@ -3,7 +3,6 @@ import {
   configuredModules,
   configuredServers,
   type ListenerInfo,
-  type Meter,
   type Parameters,
   type ServerInfo,
   type ServiceInfo,
@@ -11,31 +10,31 @@ import {
   type System,
   thisThread,
 } from '@sessionkit/admin-api';
-import type { AdminConfig, CheckedConfig } from '@sessionkit/compose';
+import type { CheckedConfig } from '@sessionkit/compose';
 import type { ServerStatus } from '@sessionkit/session-core';
+import type { Admin } from './admin.js';
 import type { Listener, ServiceFront } from './listener.js';
 import { type Logs, SHOWN } from './log.js';
 import { serviceParameters } from './service-parameters.js';
 import { version } from './version.js';
 
+/** The members of it tell what is so now. */
 export interface SystemParts {
   readonly config: CheckedConfig;
-  readonly admin: AdminConfig;
-  /** The real one; undefined until it listens. */
-  adminPort(): number | undefined;
+  readonly admin: Pick<Admin, 'config' | 'server' | 'meter'>;
   /** By name of the service. */
   readonly fronts: ReadonlyMap<string, ServiceFront>;
   readonly listeners: readonly Listener[];
   readonly logs: Logs;
-  readonly meter: Meter;
+  readonly reload: System['reload'];
 }
 
 /** What the gateway tells operators of itself, and lets them do. */
 export function createSystem(parts: SystemParts): Partial<System> {
-  const { config, fronts, listeners, logs, meter } = parts;
+  const { fronts, logs } = parts;
   return {
     version,
-    file: config.file,
+    file: parts.config.file,
     parameters: () => processParameters(parts),
     service: (name) => {
       const front = fronts.get(name);
@@ -43,22 +42,22 @@ export function createSystem(parts: SystemParts): Partial<System> {
     },
     servers: () => {
       const told = [...fronts.values()].flatMap(({ router }) => router?.status?.() ?? []);
-      return configuredServers(config).map((server) =>
+      return configuredServers(parts.config).map((server) =>
         withStatus(
           server,
           told.filter(({ name }) => name === server.name),
         ),
       );
     },
-    listeners: () => listeners.map(listenerInfo),
-    filterParameters: configuredFilters(config),
-    modules: () => configuredModules(config),
+    listeners: () => parts.listeners.map(listenerInfo),
+    filterParameters: (name) => configuredFilters(parts.config)(name),
+    modules: () => configuredModules(parts.config),
     threads: async () => [
       {
         ...(await thisThread()),
-        ...meter.read(),
-        listening: listeners.some(({ isRunning }) => isRunning),
-        accepts: listeners.reduce((sum, { traffic }) => sum + traffic.totalConnections, 0),
+        ...parts.admin.meter.read(),
+        listening: parts.listeners.some(({ isRunning }) => isRunning),
+        accepts: parts.listeners.reduce((sum, { traffic }) => sum + traffic.totalConnections, 0),
       },
     ],
     log: {
@@ -67,15 +66,16 @@ export function createSystem(parts: SystemParts): Partial<System> {
       read: (limit, before) => logs.recent.read(limit, before),
       flush: () => logs.flush(),
     },
+    reload: parts.reload,
   };
 }
 
-function processParameters({ config, admin, adminPort }: SystemParts): Parameters {
+function processParameters({ config, admin }: SystemParts): Parameters {
   return {
     admin_enabled: true,
-    admin_host: admin.address,
-    admin_port: adminPort() ?? admin.port,
-    admin_ssl: admin.tls !== undefined,
+    admin_host: admin.config?.address,
+    admin_port: admin.server?.port ?? admin.config?.port,
+    admin_ssl: admin.config?.tls !== undefined,
     drain_timeout: config.drainTimeout / 1000,
     store_deadline: config.storeDeadline / 1000,
     threads: 1,
@@ -83,10 +83,9 @@ function processParameters({ config, admin, adminPort }: SystemParts): Parameter
   };
 }
 
-function serviceInfo(front: ServiceFront, { config, listeners }: SystemParts): ServiceInfo {
+function serviceInfo(front: ServiceFront, parts: SystemParts): ServiceInfo {
   const { name } = front.service;
-  const checked = config.services.get(name);
-  const own = listeners.filter(({ service }) => service === name);
+  const checked = parts.config.services.get(name);
   return {
     name,
     router: front.router?.type,
@@ -105,6 +104,7 @@ function serviceInfo(front: ServiceFront, { config, listeners }: SystemParts): S
       stop: async (force): Promise<Switched> => {
         const changed = !front.stopped;
         front.stopped = true;
+        const own = parts.listeners.filter(({ service }) => service === name);
         const cut = force ? own.reduce((sum, listener) => sum + listener.cut(), 0) : 0;
         return { changed, cut };
       },

@@ -7,33 +7,38 @@ export class TrafficCount implements Traffic {
   maxConnections = 0;
   activeRequests = 0;
   totalRequests = 0;
-  readonly #whole: TrafficCount | undefined;
+  #whole: TrafficCount | undefined;
 
   /** @param whole counts along */
   constructor(whole?: TrafficCount) {
     this.#whole = whole;
   }
 
-  connected(): void {
+  /** What has begun goes on to count where it began. */
+  become(whole: TrafficCount): void {
+    this.#whole = whole;
+  }
+
+  /** Answers what to call when the connection is closed. */
+  connected(): () => void {
     this.connections++;
     this.totalConnections++;
     this.maxConnections = Math.max(this.maxConnections, this.connections);
-    this.#whole?.connected();
+    const over = this.#whole?.connected();
+    return () => {
+      this.connections--;
+      over?.();
+    };
   }
 
-  disconnected(): void {
-    this.connections--;
-    this.#whole?.disconnected();
-  }
-
-  begun(): void {
+  /** Answers what to call when the request is answered. */
+  begun(): () => void {
     this.activeRequests++;
     this.totalRequests++;
-    this.#whole?.begun();
-  }
-
-  over(): void {
-    this.activeRequests--;
-    this.#whole?.over();
+    const over = this.#whole?.begun();
+    return () => {
+      this.activeRequests--;
+      over?.();
+    };
   }
 }

@@ -1,4 +1,11 @@
-export { type ComposedService, type ComposeOptions, type Composition, compose } from './compose.js';
+export type { Change } from './changes.js';
+export {
+  type ComposedService,
+  type ComposeOptions,
+  type Composition,
+  compose,
+  type Prepared,
+} from './compose.js';
 export type {
   AdminConfig,
   BackendUse,
