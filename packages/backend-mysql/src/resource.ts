@@ -1,0 +1,76 @@
+import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core';
+import { createPool, type Pool, type SslOptions } from 'mysql2';
+import { z } from 'zod';
+
+const seconds = (usual: number) => z.number().min(0).max(3_600).default(usual);
+
+const tls = z.strictObject({
+  ca: z.string().optional().describe('Certificates to trust, PEM'),
+  cert: z.string().optional().describe('Certificate of this client, PEM'),
+  key: z.string().optional().describe('Its key, PEM'),
+});
+
+const config = z.strictObject({
+  _class: z.literal('mysql'),
+  server: z.strictObject({
+    host: z.string().min(1).default('127.0.0.1').describe('Host, or path of the Unix socket'),
+    port: z.int().min(1).max(65_535).default(3_306),
+    user: z.string().min(1),
+    password: z.string().optional(),
+    database: z.string().min(1),
+    ssl: z.union([z.boolean(), tls]).default(false).describe('TLS; the certificate of the server is checked'),
+    pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
+    connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
+    idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
+    lock_timeout: z
+      .int()
+      .min(1)
+      .max(3_600)
+      .default(2)
+      .describe('Whole seconds after which the server gives up waiting for a lock'),
+  }),
+});
+
+type Config = z.infer<typeof config>;
+
+const module: ResourceModule<Config> = {
+  contract: CONTRACT_VERSION,
+  kind: 'resource',
+  type: 'mysql',
+  config,
+  create({ server }) {
+    const { host, ssl, password } = server;
+    const pool = createPool({
+      ...(host.startsWith('/') ? { socketPath: host } : { host, port: server.port }),
+      user: server.user,
+      database: server.database,
+      ...(password === undefined ? {} : { password }),
+      ...(ssl === false ? {} : { ssl: ssl === true ? {} : tlsOptions(ssl) }),
+      charset: 'utf8mb4',
+      connectionLimit: server.pool_size,
+      maxIdle: Math.max(0, server.pool_size - 1),
+      idleTimeout: server.idle_timeout * 1_000,
+      connectTimeout: Math.ceil(server.connect_timeout * 1_000),
+      enableKeepAlive: true,
+    });
+    // First on each connection, and without waiting: what is asked next stands behind it. A connection that it fails on is lost, which that one is told.
+    pool.on('connection', (connection) =>
+      connection.query(
+        `set session innodb_lock_wait_timeout = ${server.lock_timeout}, lock_wait_timeout = ${server.lock_timeout}`,
+        () => {},
+      ),
+    );
+    return pool;
+  },
+  close(pool) {
+    return new Promise((resolve, reject) =>
+      (pool as Pool).end((error) => (error ? reject(error) : resolve())),
+    );
+  },
+};
+
+function tlsOptions(options: z.infer<typeof tls>): SslOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+export default module;
