@@ -16,10 +16,13 @@ export class ApiError extends Error {
   override readonly name = 'ApiError';
   /** Of its answer; undefined when there was none. */
   readonly status: number | undefined;
+  /** What the answer says, one by one. */
+  readonly details: readonly string[];
 
-  constructor(message: string, status?: number, cause?: unknown) {
+  constructor(message: string, status?: number, cause?: unknown, details: readonly string[] = []) {
     super(message, { cause });
     this.status = status;
+    this.details = details;
   }
 }
 
@@ -85,6 +88,13 @@ export class AdminClient {
     await this.#ask('PATCH', pathOf(id), {}, { data });
   }
 
+  /** Has the process read its configuration again. Answers what is different, such as `services.shop changed`. */
+  async reload(): Promise<readonly string[]> {
+    const { meta } = documentOf(await this.#ask('POST', '/v1/maxscale/reload', {}));
+    if (!isObject(meta) || !Array.isArray(meta.changes)) throw strange('the answer tells no changes');
+    return meta.changes.filter(isObject).map(({ what, path }) => `${String(path)} ${String(what)}`);
+  }
+
   close(): void {
     this.#agent.destroy();
   }
@@ -103,13 +113,14 @@ export class AdminClient {
       body,
     );
     if (status === 200 || status === 204) return text;
-    const details = detailsOf(text);
+    const each = detailsOf(text);
+    const details = each?.join('; ');
     const said = `${status} ${STATUS_CODES[status] ?? ''}`.trim();
     if (status === 401) throw new ApiError(this.#denied(method === 'GET'), status);
     if (details === undefined)
       throw new ApiError(`${url} answered ${said}, and not as the admin API does; is the URL right?`, status);
     if (status === 403) throw new ApiError(`${user} may not do this: ${details}`, status);
-    throw new ApiError(status === 404 ? details : `${details} (${said})`, status);
+    throw new ApiError(status === 404 ? details : `${details} (${said})`, status, undefined, each);
   }
 
   #denied(reads: boolean): string {
@@ -183,6 +194,7 @@ const pathOf = (id: string) => `/v1/sessions/${encodeURIComponent(id)}`;
 interface Document {
   readonly data?: unknown;
   readonly links?: unknown;
+  readonly meta?: unknown;
 }
 
 function documentOf(text: string): Document {
@@ -210,11 +222,10 @@ function nextOf(links: unknown): string | undefined {
   return new URL(links.next).searchParams.get('page[after]') ?? undefined;
 }
 
-function detailsOf(text: string): string | undefined {
+function detailsOf(text: string): readonly string[] | undefined {
   const document = parse(text);
   if (!isObject(document) || !Array.isArray(document.errors)) return undefined;
-  const details = document.errors.map((error: unknown) => (isObject(error) ? String(error.detail) : ''));
-  return details.join('; ');
+  return document.errors.map((error: unknown) => (isObject(error) ? String(error.detail) : ''));
 }
 
 function parse(text: string): unknown {

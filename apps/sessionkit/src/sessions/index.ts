@@ -73,6 +73,23 @@ export async function alter(ids: readonly string[], options: AlterOptions): Prom
   return change(ids, options, 'altered', (client, id) => client.alter(id, data));
 }
 
+/** `sessionkit reload`: what is different goes to stdout, all that is wrong to stderr. */
+export async function reload(options: TargetOptions): Promise<number> {
+  return withClient(options, async (client) => {
+    try {
+      const changes = await client.reload();
+      if (options.json) await out(`${JSON.stringify(changes)}\n`);
+      else await out(changes.length === 0 ? 'nothing is different\n' : `${changes.map(plain).join('\n')}\n`);
+      return 0;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status !== 400) throw error;
+      print('The configuration was not taken, and nothing has changed:');
+      for (const detail of error.details) print(`  ${plain(detail)}`);
+      return 1;
+    }
+  });
+}
+
 /** The same for each of several sessions. One that fails is told, and the others happen all the same. */
 async function change(
   ids: readonly string[],

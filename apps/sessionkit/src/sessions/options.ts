@@ -50,14 +50,21 @@ export interface SessionVerbs {
   show(ids: readonly string[], options: ShowOptions): Promise<number>;
   end(ids: readonly string[], options: EndOptions): Promise<number>;
   alter(ids: readonly string[], options: AlterOptions): Promise<number>;
+  reload(options: TargetOptions): Promise<number>;
 }
 
-/** Adds `sessions list|show|end|alter` with their options. */
+/** Adds `reload`, and `sessions list|show|end|alter`, with their options. */
 export function addSessionCommands(
   program: Command,
   load: () => Promise<SessionVerbs>,
   done: (code: number) => void,
 ): void {
+  withTarget(
+    program
+      .command('reload')
+      .description('have a running process read its configuration again; a bad one changes nothing'),
+  ).action(async (options: TargetOptions) => done(await (await load()).reload(options)));
+
   const sessions = program
     .command('sessions')
     .description('list, show, end and alter living sessions over the admin API')
