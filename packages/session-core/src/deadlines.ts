@@ -1,11 +1,19 @@
 import type { Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
 
-interface Entry {
-  readonly at: Millis;
-  readonly controller: AbortController;
-  expire: (() => void) | undefined;
-  open: boolean;
+/**
+ * A call in the line. It stays there for a while after the call has settled, so that nothing that leads to the answer may be left in it. And it is a class:
+ * V8 comes to put literals that live so long straight into the old generation, together with what they are made with, which here is the promise of the
+ * answer. Rows of a long list then pile up there, to a tenth of the heap and more.
+ */
+class Entry {
+  constructor(
+    readonly what: string,
+    readonly at: Millis,
+    readonly controller: AbortController,
+    /** Undefined once the call has settled. */
+    public reject: ((error: SessionError) => void) | undefined,
+  ) {}
 }
 
 const CHECK_INTERVAL = 100;
@@ -29,28 +37,16 @@ export class Deadlines {
   run<T>(what: string, verb: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const controller = new AbortController();
-      const entry: Entry = {
-        at: performance.now() + this.#length,
-        controller,
-        open: true,
-        expire: () =>
-          reject(
-            new SessionError('BACKEND_DOWN', `${what}: no answer within ${this.#length} ms`, {
-              retryable: true,
-            }),
-          ),
-      };
+      const entry = new Entry(what, performance.now() + this.#length, controller, reject);
       this.#line.push(entry);
       this.#timer ??= this.#start();
       started(verb, controller.signal).then(
         (value) => {
-          entry.open = false;
-          entry.expire = undefined;
+          entry.reject = undefined;
           resolve(value);
         },
         (error: unknown) => {
-          entry.open = false;
-          entry.expire = undefined;
+          entry.reject = undefined;
           reject(toSessionError(error, `${what} failed`));
         },
       );
@@ -68,10 +64,11 @@ export class Deadlines {
     let kept = 0;
     while (kept < this.#line.length) {
       const entry = this.#line[kept];
-      if (entry === undefined || (entry.open && entry.at > now)) break;
-      if (entry.open) {
-        entry.open = false;
-        entry.expire?.();
+      if (entry === undefined || (entry.reject !== undefined && entry.at > now)) break;
+      if (entry.reject !== undefined) {
+        const message = `${entry.what}: no answer within ${this.#length} ms`;
+        entry.reject(new SessionError('BACKEND_DOWN', message, { retryable: true }));
+        entry.reject = undefined;
         entry.controller.abort();
       }
       kept++;
