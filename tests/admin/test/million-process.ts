@@ -4,7 +4,12 @@ import { runInNewContext } from 'node:vm';
 import { createAdminApi, serveAdmin } from '@sessionkit/admin-api';
 import { memory } from '@sessionkit/backend-memory';
 import { redis } from '@sessionkit/backend-redis';
-import { type Backend, createSessionManager, type SessionId } from '@sessionkit/session-core';
+import {
+  type Backend,
+  createSessionManager,
+  type SessionId,
+  type SessionRecord,
+} from '@sessionkit/session-core';
 import { makeRecord } from '@sessionkit/testkit';
 import { token } from '@sessionkit/transport-token';
 import { Redis } from 'ioredis';
@@ -18,7 +23,7 @@ export interface Filled {
   readonly marks: readonly [SessionId, SessionId, SessionId];
 }
 
-const AT_A_TIME = 500;
+const AT_A_TIME = 100;
 const MB = 2 ** 20;
 
 const [url = '', text = ''] = process.argv.slice(2);
@@ -42,8 +47,18 @@ async function open(): Promise<Backend> {
   return redis(client);
 }
 
+/** A busy machine may be too late for the store; a save that is repeated is known by its write id. */
+async function save(record: SessionRecord, tries = 5): Promise<boolean> {
+  try {
+    return await backend.save(record, signal);
+  } catch (error) {
+    if (tries === 0) throw error;
+    return save(record, tries - 1);
+  }
+}
+
 /** Sessions of users who have ten each, in the order of their ids. */
-async function fill(backend: Backend): Promise<Filled['marks']> {
+async function fill(): Promise<Filled['marks']> {
   const ids: SessionId[] = [];
   const start = Date.now() - count;
   for (let from = 0; from < count; from += AT_A_TIME) {
@@ -65,7 +80,7 @@ async function fill(backend: Backend): Promise<Filled['marks']> {
         idle: 86_400_000,
       });
     });
-    const saved = await Promise.all(records.map((record) => backend.save(record, signal)));
+    const saved = await Promise.all(records.map((record) => save(record)));
     if (saved.includes(false)) throw new Error('a session was not stored');
     for (const [i, { id }] of records.entries())
       if ([0, Math.floor(count / 2), count - 1].includes(from + i)) ids.push(id);
@@ -77,7 +92,7 @@ async function fill(backend: Backend): Promise<Filled['marks']> {
 }
 
 const backend = await open();
-const marks = await fill(backend);
+const marks = await fill();
 const manager = createSessionManager({ deadline: 30_000 });
 manager.service('shop', { backend, transports: [token()] });
 let calls = 0;
