@@ -132,6 +132,14 @@ export class Server {
     }
   }
 
+  /** Resolves when the process that runs now is gone, whoever ended it. The folder stays. */
+  async gone(): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    child.ref();
+    await new Promise((resolve) => child.once('exit', resolve));
+  }
+
   /** SIGKILL: what a power cut is to it. The folder stays. */
   async kill(): Promise<void> {
     await this.#end('SIGKILL');

@@ -1,0 +1,59 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { startPostgres } from '@sessionkit/test-stores/postgres';
+import { startRedis } from '@sessionkit/test-stores/redis';
+import { expect, it } from 'vitest';
+
+/** How long the store stays away when it is killed, in ms. */
+const DOWN = 1_000;
+
+const STORES = {
+  async Redis() {
+    const { url, server, stop } = await startRedis({ durable: true });
+    return { env: { REDIS_URL: url }, server, stop };
+  },
+  async PostgreSQL() {
+    const { url, server, stop } = await startPostgres({ durable: true });
+    return { env: { DATABASE_URL: url }, server, stop };
+  },
+};
+
+it.each(Object.entries(STORES))(
+  'every verb of an operator takes effect across processes on %s, and nothing acknowledged is lost when its parts are killed',
+  async (name, startStore) => {
+    const { env, server, stop } = await startStore();
+    if (server === undefined) throw new Error('a store that is killed must be one of our own');
+    const args = [join(import.meta.dirname, 'run.mjs'), '--store-pid', String(server.pid)];
+    const child = spawn(process.execPath, args, {
+      env: { ...process.env, REDIS_URL: undefined, DATABASE_URL: undefined, ...env },
+    });
+    let output = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => {
+        output += text;
+      });
+    const closed = once(child, 'close');
+    let over = false;
+    try {
+      // The script kills it; here it is started again after a while, as a supervisor does.
+      const supervised = server.gone().then(async () => {
+        if (over) return;
+        await server.kill();
+        await pause(DOWN);
+        await server.start();
+      });
+      const [code] = await closed;
+      expect(code, output).toBe(0);
+      await supervised;
+      expect(output).toMatch(/all seen; \d+ visits acknowledged, none lost/);
+      console.log(`scenario on ${name}: ${output.trim().split('\n').at(-1)}`);
+    } finally {
+      over = true;
+      child.kill('SIGKILL');
+      await stop();
+    }
+  },
+  240_000,
+);
