@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { watchLogs } from './tests/watch/src/instrument.js';
@@ -28,10 +29,16 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
           include: ['**/*.test.ts'],
           setupFiles: watched ? [watch] : [],
           exclude: ['**/node_modules/**', '**/dist/**'],
+          // What an operation may take is asserted where it matters; this only ends what hangs.
+          testTimeout: 30_000,
+          hookTimeout: 60_000,
           server: { deps: { external: [/\/dist\//] } },
         },
       };
     }),
 );
 
-export default defineConfig({ test: { projects, passWithNoTests: true } });
+/** Most suites over real stores wait more than they compute: one file more than there are cores keeps these busy. */
+const maxWorkers = availableParallelism() + 1;
+
+export default defineConfig({ test: { projects, passWithNoTests: true, maxWorkers } });
