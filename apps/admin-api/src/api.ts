@@ -8,12 +8,13 @@ import { type AccessEntry, masked, maskedMembers, maskedPath, outcomeOf } from '
 import { createApp, type Exchange } from './app.js';
 import { type Access, type Authenticator, createAccess, createAuthenticator } from './auth.js';
 import { checkBasePath, pathBelow } from './base-path.js';
+import { Feed } from './feed.js';
 import { createReadiness } from './health.js';
 import { type Authenticate, createOwnAuthenticator } from './own-auth.js';
 import type { Peer } from './peer.js';
 import { createReverseDns, type DnsResolver } from './rdns.js';
 import { withCommonHeaders } from './respond.js';
-import type { Route } from './route.js';
+import type { MetricsText, Route } from './route.js';
 import { ROUTES } from './routes.js';
 import { completeSystem, type System } from './system.js';
 import type { Users } from './users.js';
@@ -39,6 +40,8 @@ export interface AdminApiOptions {
   readonly basicSeesActivity?: boolean | undefined;
   /** Whether documents show the data of sessions, and not only the names of its keys. Default false. */
   readonly showData?: boolean | undefined;
+  /** Answers `GET /metrics`, such as `createMetrics({ manager })` of `@sessionkit/metrics`. Default: there are none. */
+  readonly metrics?: MetricsText | undefined;
   /** Looks up the names of clients for `rdns=true`. Default: the name servers of the system. */
   readonly resolver?: DnsResolver | undefined;
   /** Clock, randomness and process log. */
@@ -50,6 +53,8 @@ export interface AdminApi {
   fetch(request: Request, peer?: Peer): Promise<Response>;
   /** Told by a server of a request that was so malformed that it could not be handed to {@link fetch}, for the access log. */
   refused?(status: number, peer: Peer): void;
+  /** Ends the streams of events that are open, and those that are asked for later. {@link serveAdmin} calls it when it is closed. */
+  endStreams?(): void;
 }
 
 const UNLOGGED = new Set(['/healthz', '/readyz']);
@@ -74,8 +79,11 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
     options.basePath ?? '',
     routes.map(({ path }) => path),
   );
+  const feed = new Feed(manager, environment);
   const app = createApp({
     routes,
+    feed,
+    metrics: options.metrics,
     manager,
     system: completeSystem(manager, () => environment.now(), options.system),
     rdns: createReverseDns({ environment, resolver: options.resolver }),
@@ -123,6 +131,8 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
       }
       return withCommonHeaders(response, now);
     },
+
+    endStreams: () => feed.close(),
 
     refused(status, { remoteAddress }) {
       options.access?.({

@@ -5,6 +5,7 @@ import type { Access, Authenticator, Login, Operator } from './auth.js';
 import { linkBase, pathBelow, withoutVersion } from './base-path.js';
 import { Links } from './documents.js';
 import { AdminError, toAdminError } from './errors.js';
+import type { Feed } from './feed.js';
 import { checkHost, checkSite, hostName, hostOf, isLoopback } from './guard.js';
 import { URL_MAX, uriTooLong } from './malformed.js';
 import { Methods } from './methods.js';
@@ -14,7 +15,7 @@ import { preconditionsOf } from './preconditions.js';
 import type { ReverseDns } from './rdns.js';
 import { isPretty, queryOf, readJson } from './request.js';
 import { answerResponse, errorResponse } from './respond.js';
-import type { CheckedInput, Route } from './route.js';
+import type { CheckedInput, MetricsText, Route } from './route.js';
 import { statusDocument } from './schemas.js';
 import type { System } from './system.js';
 
@@ -42,6 +43,8 @@ interface AppOptions {
   readonly basePath: string;
   readonly basicSeesActivity: boolean;
   readonly showData: boolean;
+  readonly feed: Feed;
+  readonly metrics: MetricsText | undefined;
 }
 
 type App = OpenAPIHono<{ Bindings: Exchange }>;
@@ -128,6 +131,9 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
       activity: user.account === 'admin' || options.basicSeesActivity,
       showData: options.showData,
       login,
+      mayStay: () => mayStay(c.req.raw, exchange.peer, user, options.authenticator),
+      feed: options.feed,
+      metrics: options.metrics,
       secure: isSecure(c.req.url, exchange.peer),
       access: options.access,
     };
@@ -141,6 +147,21 @@ function addRoute(app: App, route: Route, path: string, options: AppOptions): vo
       return exchange.peer.cut !== undefined;
     });
   });
+}
+
+/** Unknown is no reason to send somebody away. */
+async function mayStay(
+  request: Request,
+  peer: Peer,
+  user: Operator,
+  { check }: Authenticator,
+): Promise<boolean> {
+  try {
+    const now = (await check(request, peer)).user;
+    return now.name === user.name && now.account === user.account;
+  } catch (error) {
+    return !(error instanceof AdminError) || error.status !== 401;
+  }
 }
 
 function isSecure(url: string, { encrypted, remoteAddress }: Peer): boolean {

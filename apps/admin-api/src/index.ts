@@ -8,6 +8,7 @@ export type { Authenticate } from './own-auth.js';
 export type { ScryptCost } from './password.js';
 export type { Peer } from './peer.js';
 export type { DnsResolver } from './rdns.js';
+export type { MetricsText } from './route.js';
 export { type AdminServer, type ServeOptions, serveAdmin } from './serve.js';
 export { MOST_KEPT, SETTING_NAMES, type SettingName, Settings, type SettingValues } from './settings.js';
 export type {

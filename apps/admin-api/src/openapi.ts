@@ -41,7 +41,10 @@ function describe(route: Described, operationId: string) {
   const json = (schema: NonNullable<Route['body']>) => ({ 'application/json': { schema } });
   const answers = Object.entries(route.answers).map(([status, schema]) => [
     status,
-    { description: schema === undefined ? 'Done' : 'The document', ...(schema && { content: json(schema) }) },
+    {
+      description: schema === undefined ? 'Done' : 'The document',
+      ...(schema && { content: { [route.media ?? 'application/json']: { schema } } }),
+    },
   ]);
   return createRoute({
     method: route.method,

@@ -28,6 +28,11 @@ export function answerResponse(
       status,
       headers: { ...JSON_TYPE, ...validators, ...answer.headers },
     });
+  if ('stream' in answer) {
+    const headers = { 'Content-Type': 'text/event-stream', ...answer.headers };
+    return new Response(answer.stream, { status, headers });
+  }
+  if ('text' in answer) return new Response(answer.text, { status, headers: answer.headers });
   if (!('pieces' in answer)) return new Response(null, { status, headers: validators });
   return new Response(toBody(answer.pieces(pretty), onStreamError), { status, headers: JSON_TYPE });
 }

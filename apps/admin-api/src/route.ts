@@ -3,11 +3,20 @@ import type { Environment, SessionManager } from '@sessionkit/session-core';
 import type { Access, Login, Operator } from './auth.js';
 import type { Links } from './documents.js';
 import { AdminError } from './errors.js';
+import type { Feed } from './feed.js';
 import type { Preconditions, Validators } from './preconditions.js';
 import { type RawQuery, refuseTokens } from './query/query.js';
 import type { ReverseDns } from './rdns.js';
 import type { System } from './system.js';
 import type { Account } from './users.js';
+
+/** Where metrics come from, such as `createMetrics` of `@sessionkit/metrics`. */
+export interface MetricsText {
+  /** `Content-Type` of the text. */
+  readonly contentType: string;
+  /** All of them, in the text format of Prometheus. */
+  text(): Promise<string>;
+}
 
 /** What a handler is given besides the checked input. */
 export interface Call {
@@ -26,6 +35,12 @@ export interface Call {
   /** Whether documents show the data of sessions, and not only the names of its keys. */
   readonly showData: boolean;
   readonly login: Login;
+  /** Whether the same user would be let in by the same request now, with the same rights. Never rejects. */
+  mayStay(): Promise<boolean>;
+  /** What happens to sessions. */
+  readonly feed: Feed;
+  /** Undefined: the process keeps none. */
+  readonly metrics: MetricsText | undefined;
   /** Nobody on the way can read along: TLS, or a connection within the machine. */
   readonly secure: boolean;
   /** Users and tokens; undefined where the application that embeds the API knows its operators itself. */
@@ -44,6 +59,14 @@ export type Answer =
       readonly headers?: Readonly<Record<string, string>> | undefined;
       /** Of a resource whose states are told apart. */
       readonly validators?: Validators | undefined;
+    }
+  /** No JSON, as it is. */
+  | { readonly status: 200; readonly text: string; readonly headers: Readonly<Record<string, string>> }
+  | {
+      /** Events; it goes on until the reader goes, or has to. */
+      readonly status: 200;
+      readonly stream: ReadableStream<Uint8Array>;
+      readonly headers: Readonly<Record<string, string>>;
     }
   /** JSON that is made while it is sent, indented or not. */
   | { readonly status: 200; readonly pieces: (pretty: boolean) => AsyncGenerator<string, void, void> };
@@ -76,6 +99,8 @@ interface RouteHead {
   readonly guarded?: boolean | undefined;
   /** A token is no credential for it. Default false. */
   readonly passwordOnly?: boolean | undefined;
+  /** Type of the answers that have a document. Default: `application/json`. */
+  readonly media?: string | undefined;
   /** Schemas of the answers that have a document, by status; undefined for an empty one. */
   readonly answers: Readonly<Record<number, z.ZodType | undefined>>;
 }

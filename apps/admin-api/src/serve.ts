@@ -117,7 +117,10 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     port: bound.port,
     url: `${tls === undefined ? 'http' : 'https'}://${host}:${bound.port}`,
     renew: (files) => renew(server, files, environment),
-    close: (drainTimeout = 10_000) => close(server, drainTimeout),
+    close: (drainTimeout = 10_000) => {
+      api.endStreams?.();
+      return close(server, drainTimeout);
+    },
   };
 }
 

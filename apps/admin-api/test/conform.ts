@@ -75,7 +75,11 @@ export class Conformance {
       return this.#check(where, text, pointer('components', 'schemas', 'Errors'));
     }
     const at = [...found, 'responses', key];
-    const media = this.#operation(found)?.responses[key]?.content?.['application/json'];
+    const content = this.#operation(found)?.responses[key]?.content ?? {};
+    if ('text/event-stream' in content)
+      return this.#checkEvents(where, text, pointer(...at, 'content', 'text/event-stream', 'schema'));
+    if ('text/plain' in content) return text === '' ? `${where}: has no body` : undefined;
+    const media = content['application/json'];
     if (media === undefined)
       return text === '' ? undefined : `${where}: has a body, and the document says none`;
     const sparse = [...query.keys()].some((name) => /^fields\[/i.test(name));
@@ -103,6 +107,17 @@ export class Conformance {
     const { responses } = this.#operation(at) ?? { responses: {} };
     if (String(status) in responses) return String(status);
     return status >= 400 && 'default' in responses ? 'default' : undefined;
+  }
+
+  /** Each event is a document; the last one, which says why the stream ends, is none. */
+  #checkEvents(where: string, text: string, at: string): string | undefined {
+    for (const frame of text.split('\n\n').slice(0, -1)) {
+      const [, name, data = ''] = /(?:^|\n)event: (.+)\ndata: (.+)$/.exec(frame) ?? [];
+      const problem = name === undefined || name === 'end' ? undefined : this.#check(where, data, at);
+      if (problem !== undefined) return problem;
+      if (!/^(?:(?:id|event|data|retry): .+|:)(?:\n|$)/.test(frame)) return `${where}: ${frame} is no event`;
+    }
+    return text.startsWith('retry: ') ? undefined : `${where}: does not begin as a stream of events`;
   }
 
   #check(where: string, text: string, at: string): string | undefined {

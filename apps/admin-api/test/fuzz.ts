@@ -141,6 +141,8 @@ export async function fuzz(target: Target, seed: number, requests: number): Prom
 const ENDED = new Set(['ECONNRESET', 'EPIPE']);
 /** What node's client refuses to send is sent as bytes. */
 const UNSENDABLE = new Set(['ERR_UNESCAPED_CHARACTERS', 'ERR_INVALID_CHAR', 'ERR_INVALID_HTTP_TOKEN']);
+/** The beginning of a stream of events. */
+const ENDLESS = /\r\ncontent-type: text\/event-stream\r\n.*\r\n\r\n.*\n\n/is;
 const AGENT = { keepAlive: true, maxSockets: PARALLEL, timeout: TIMEOUT } as const;
 
 /** Undefined when the connection was ended without an answer, as it may be for what is no HTTP. @throws Error nothing came in time */
@@ -181,15 +183,20 @@ function exchange(outgoing: ReturnType<typeof httpRequest>, body: string | undef
     outgoing.on('error', reject);
     outgoing.on('response', (response: IncomingMessage) => {
       let text = '';
+      const whole = () => {
+        const head = JSON.stringify(response.rawHeaders);
+        resolve({ status: response.statusCode ?? 0, text: `${head}\n${text}`, body: text });
+      };
       response.setEncoding('utf8');
       response.on('data', (chunk: string) => {
         text += chunk;
+        if (response.headers['content-type'] !== 'text/event-stream') return;
+        // It has no end: its beginning will do.
+        whole();
+        outgoing.destroy();
       });
       response.on('error', reject);
-      response.on('end', () => {
-        const head = JSON.stringify(response.rawHeaders);
-        resolve({ status: response.statusCode ?? 0, text: `${head}\n${text}`, body: text });
-      });
+      response.on('end', whole);
     });
     outgoing.end(body);
   });
@@ -205,6 +212,7 @@ async function raw(port: number, localAddress: string, bytes: string): Promise<A
     });
     socket.setEncoding('utf8').on('data', (chunk: string) => {
       text += chunk;
+      if (ENDLESS.test(text)) socket.destroy();
     });
     socket.on('error', () => {});
     socket.on('close', () => resolve());

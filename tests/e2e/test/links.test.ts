@@ -47,13 +47,19 @@ async function sessionIds(): Promise<string[]> {
   return (JSON.parse(body) as { id: string }[]).map(({ id }) => id);
 }
 
-/** All that can be read without knowing a name, as the OpenAPI document tells. */
+interface Read {
+  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, unknown>> }>>;
+}
+
+/** All documents that can be read without knowing a name, as the OpenAPI document tells. */
 async function starts(version: RegExp): Promise<string[]> {
   const { body } = await send(`${app.admin}/v1/openapi.json`, { headers: OPERATOR });
-  const { paths } = JSON.parse(body) as { paths: Record<string, { get?: object }> };
+  const { paths } = JSON.parse(body) as { paths: Record<string, { get?: Read }> };
   return (
     Object.entries(paths)
       .filter(([path, { get }]) => get !== undefined && !path.includes('{') && version.test(path))
+      // Neither a stream of events, which has no end, nor plain text.
+      .filter(([, { get }]) => 'application/json' in (get?.responses[200]?.content ?? {}))
       // Answers that are empty by contract, and those that are no documents of resources.
       .filter(([path]) => !/^(\/|\/v1|\/v1\/auth|\/v1\/openapi\.json|\/healthz|\/readyz)$/.test(path))
       .map(([path]) => app.admin + path)
