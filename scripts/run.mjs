@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { runChild } from './child.mjs';
 import { root, workspaces } from './workspaces.mjs';
 
@@ -181,6 +182,7 @@ const verbs = {
     needs: 'build',
     run: (args) => run(process.execPath, ['main.mjs', ...args], { cwd: join(root, 'tests/bench') }),
   },
+  soak: { needs: 'build', run: soak },
   lint: { needs: 'install', run: (args) => tool('biome', ['check', ...args]) },
   format: { needs: 'install', run: (args) => tool('biome', ['check', '--write', ...args]) },
   typecheck: { needs: 'install', run: (args) => node('scripts/typecheck.mjs', args) },
@@ -199,6 +201,14 @@ async function testLong(args) {
   env.SESSIONKIT_LONG = '1';
   await locked(() => build());
   return node('scripts/test.mjs', ['--tee', 'docs/evidence/test-long.txt', ...args]);
+}
+
+/** Sessions at random for ten minutes, or `--minutes N`; what the processes held is left behind as evidence. */
+async function soak(args) {
+  const { values } = parseArgs({ args, options: { minutes: { type: 'string', default: '10' } } });
+  env.SESSIONKIT_SOAK_MINUTES = values.minutes;
+  env.SESSIONKIT_SOAK_OUT = join(root, 'docs', 'evidence', 'soak.txt');
+  return tool('vitest', ['run', '--project', 'e2e', 'soak.test.ts']);
 }
 
 /** `release version` turns the pending changesets into versions and changelogs; `release` publishes what is new. */

@@ -114,7 +114,7 @@ describe('200 endings on a Redis whose notices are hidden', () => {
 
 /** Ends sessions in all ways from a process that holds none of them; answers how that went. */
 async function endings(store: Pick<SharedStore, 'backend' | 'resource'>, pace: number) {
-  const fleet = await startFleet(upstream.url, store, SESSION);
+  const fleet = await startFleet(upstream.url, store, { session: SESSION });
   try {
     // The first one has its password hashed, and connections opened.
     expect(await fleet.ask('GET', '/v1/sessions')).toMatchObject({ status: 200 });

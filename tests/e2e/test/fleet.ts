@@ -42,26 +42,40 @@ export interface Fleet {
   stop(): Promise<void>;
 }
 
-/** @param session what the section `session` has besides the backend, as members of a YAML flow map */
+export interface FleetParts {
+  /** What the section `session` has besides the backend, as members of a YAML flow map. */
+  readonly session: string;
+  /** Value of the section `filters`, a YAML flow map. */
+  readonly filters?: string | undefined;
+  /** Names of the filters of the service. */
+  readonly around?: readonly string[] | undefined;
+  /** Variables of all processes. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+}
+
 export async function startFleet(
   upstream: string,
   store: Pick<SharedStore, 'backend' | 'resource'>,
-  session: string,
+  { session, filters = '{}', around = [], env = {} }: FleetParts,
 ): Promise<Fleet> {
   const yaml = (admin: string) => `
 session: { backend: ${store.backend}, ${session} }
 resources: { store: ${store.resource} }
 servers: { up: { url: "${upstream}", steer: true } }
-services: { shop: { router: { type: proxy, servers: [up] } } }
+filters: ${filters}
+services: { shop: { filters: [${around.join(', ')}], router: { type: proxy, servers: [up] } } }
 listeners: { public: { service: shop, port: 0 } }
 admin: ${admin}
 `;
   const cwd = project();
   writeFileSync(join(cwd, 'gateway.yaml'), yaml('false'));
   writeFileSync(join(cwd, 'admin.yaml'), yaml('{ listen: "127.0.0.1:0" }'));
-  const serve = () => new Program(['serve', '--config', 'gateway.yaml'], { cwd });
-  const env = { SESSIONKIT_ADMIN_PASSWORD: PASSWORD };
-  const alone = new Program(['--config', 'admin.yaml'], { cwd, env, script: adminApi });
+  const serve = () => new Program(['serve', '--config', 'gateway.yaml'], { cwd, env });
+  const alone = new Program(['--config', 'admin.yaml'], {
+    cwd,
+    env: { ...env, SESSIONKIT_ADMIN_PASSWORD: PASSWORD },
+    script: adminApi,
+  });
   const programs = [serve(), serve(), alone] as const;
   const [one, two, admin] = await Promise.all([
     listening(programs[0], 'public'),

@@ -24,6 +24,8 @@ export async function holdSocket(gateway: string, cookie: string): Promise<Hold>
     at: performance.now(),
     told: `${code} ${reason}`,
   }));
+  // Whoever waits for it is told.
+  over.catch(() => {});
   await once(socket, 'open');
   return {
     over,
