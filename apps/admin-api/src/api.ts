@@ -53,7 +53,7 @@ export interface AdminApi {
   fetch(request: Request, peer?: Peer): Promise<Response>;
   /** Told by a server of a request that was so malformed that it could not be handed to {@link fetch}, for the access log. */
   refused?(status: number, peer: Peer): void;
-  /** Ends the streams of events that are open, and those that are asked for later. {@link serveAdmin} calls it when it is closed. */
+  /** Ends the streams of events that are open. {@link serveAdmin} calls it when it is closed. */
   endStreams?(): void;
 }
 
@@ -132,7 +132,7 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
       return withCommonHeaders(response, now);
     },
 
-    endStreams: () => feed.close(),
+    endStreams: () => feed.end(),
 
     refused(status, { remoteAddress }) {
       options.access?.({

@@ -74,8 +74,6 @@ export function eventStream(options: EventStreamOptions): ReadableStream<Uint8Ar
     stops.push(environment.every(HEARTBEAT, () => void beat()));
     send(`retry: ${RETRY}\n:\n\n`);
     stops.push(feed.join({ tell, end: () => end('stopping') }));
-    // The feed was closed already.
-    if (over) leave();
   }
 
   return new ReadableStream<Uint8Array>(

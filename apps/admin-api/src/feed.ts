@@ -48,26 +48,21 @@ export class Feed {
   #settling: Change[] = [];
   #lost = 0;
   #number = 0;
-  #closed = false;
 
   constructor(manager: SessionManager, environment: Environment) {
     this.#manager = manager;
     this.#environment = environment;
   }
 
-  /** Answers how to leave. The reader of a feed that is closed is told so at once. */
+  /** Answers how to leave. */
   join(reader: FeedReader): () => void {
-    if (this.#closed) {
-      reader.end();
-      return () => undefined;
-    }
     this.#readers.add(reader);
     if (this.#readers.size === 1) this.#listen();
     return () => this.#leave(reader);
   }
 
-  close(): void {
-    this.#closed = true;
+  /** Sends all readers away that are there. */
+  end(): void {
     for (const reader of [...this.#readers]) {
       this.#leave(reader);
       reader.end();

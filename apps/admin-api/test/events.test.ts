@@ -6,7 +6,7 @@ import { ENDS, eventStream } from '../src/event-stream.js';
 import { Feed } from '../src/feed.js';
 import { createAdminApi, serveAdmin } from '../src/index.js';
 import { sessionEvent } from '../src/schemas-events.js';
-import { ADMIN, BASIC, basic, errorsOf, type Fixture, fixture, openVisit, request } from './fixture.js';
+import { ADMIN, BASIC, basic, errorsOf, type Fixture, fixture, openVisit } from './fixture.js';
 
 interface Frame {
   readonly id: string | undefined;
@@ -222,10 +222,6 @@ describe('the stream of events', () => {
     expect(performance.now() - begun).toBeLessThan(5_000);
     for (const reader of readers)
       expect(await reader.whole()).toMatchObject([{ event: 'end', data: { reason: 'stopping' } }]);
-    const late = await reading(
-      (await api.fetch(request('GET', '/v1/sessions/events'), { remoteAddress: '127.0.0.1' })).body,
-    );
-    expect(await late.whole()).toMatchObject([{ event: 'end', data: { reason: 'stopping' } }]);
   });
 
   test('of a reader who goes is over, and costs nothing before it is read', async () => {

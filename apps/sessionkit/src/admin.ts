@@ -11,6 +11,7 @@ import {
   type Users,
 } from '@sessionkit/admin-api';
 import type { AdminConfig } from '@sessionkit/compose';
+import { createMetrics, type Metrics } from '@sessionkit/metrics';
 import { type Millis, SessionError } from '@sessionkit/session-core';
 import { AdminCredentials } from './admin-credentials.js';
 import { makeFirstUser } from './first-user.js';
@@ -45,6 +46,7 @@ export class Admin {
   readonly #options: () => Pick<AdminApiOptions, 'manager' | 'system'>;
   #running: Running | undefined;
   #meter: Meter | undefined;
+  #metrics: Metrics | undefined;
   #draining = false;
   /** Of configurations before, until their last answer is finished. */
   readonly #leaving = new Set<AdminServer>();
@@ -102,6 +104,8 @@ export class Admin {
     return {
       apply: () => {
         renewed?.();
+        // Its streams go by what no longer counts.
+        if (holder.api !== api) holder.api.endStreams?.();
         holder.api = api;
         this.#become({ config, users, credentials, api, holder, server });
       },
@@ -119,6 +123,7 @@ export class Admin {
     const servers = [...this.#leaving, ...(this.server === undefined ? [] : [this.server])];
     const finished = await Promise.all(servers.map((server) => server.close(timeout)));
     this.#meter?.close();
+    this.#metrics?.close();
     return finished.every(Boolean);
   }
 
@@ -137,8 +142,11 @@ export class Admin {
 
   #createApi(config: AdminConfig, users: Users): AdminApi {
     const logs = this.#logs;
+    const options = this.#options();
+    this.#metrics ??= createMetrics({ manager: options.manager });
     return createAdminApi({
-      ...this.#options(),
+      ...options,
+      metrics: this.#metrics,
       users,
       hosts: config.hosts,
       basicSeesActivity: config.basicSeesActivity,
@@ -154,6 +162,7 @@ export class Admin {
       api: {
         fetch: (request, peer) => this.#notReady(request) ?? holder.api.fetch(request, peer),
         refused: (status, peer) => holder.api.refused?.(status, peer),
+        endStreams: () => holder.api.endStreams?.(),
       },
       address,
       port,
