@@ -49,10 +49,11 @@ export class Reloader {
       this.#logs.log('notice', `reloaded ${this.#file}: ${what}`, { changes });
       return { changes };
     } catch (error) {
-      const message = `${this.#file} was not taken, and nothing has changed`;
-      // What a module threw may be anything; what people wrote is told in words.
-      this.#logs.log('error', message, { err: error });
-      return { problems: problemsOf(error) };
+      const problems = problemsOf(error);
+      const message = `${this.#file} was not taken, and nothing has changed: ${problems.join(' · ')}`;
+      // What people wrote is told in words. Anything else is a mistake of ours, or of a module.
+      this.#logs.log('error', message, error instanceof SessionError ? { problems } : { err: error });
+      return { problems };
     }
   }
 }
