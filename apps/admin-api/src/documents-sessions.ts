@@ -36,7 +36,7 @@ export const STATES: ReadonlySet<string> = new Set<SessionResource['attributes']
 ]);
 
 /** Nothing was asked for. */
-export const NOT_LIVE: Live = { activity: undefined, held: undefined };
+const NOT_LIVE: Live = { activity: undefined, held: undefined };
 
 /** A session as JSON:API shows it, its keys sorted at every depth. */
 export function sessionResource(

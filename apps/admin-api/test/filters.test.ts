@@ -1,5 +1,6 @@
-import type { Exchange, Filter } from '@sessionkit/session-core';
-import { describe, expect, test } from 'vitest';
+import { createSessionManager, type Exchange, type Filter } from '@sessionkit/session-core';
+import { cookie } from '@sessionkit/transport-cookie';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { relationship } from '../src/schemas-resources.js';
 import { errorsOf, fixture, openVisit, patch } from './fixture.js';
 
@@ -130,7 +131,10 @@ describe('the filters of a session', () => {
       ['cache', filter],
       ['audit log', full],
     ]);
-    const { ask, start, manager } = await fixture({}, { filters });
+    const { ask, start, manager, environment, backend } = await fixture({}, { filters });
+    const other = createSessionManager({ environment });
+    other.service('web', { backend: backend.share(), transports: [cookie({ name: 'web' })] });
+    onTestFinished(() => other.close());
     const web = manager.services.get('web');
     const { id, token } = await start();
     const path = `/v1/sessions/${id}`;
@@ -152,6 +156,9 @@ describe('the filters of a session', () => {
       expect(await (await ask('GET', '/v1/sessions')).json()).toMatchObject({
         data: [{ attributes: { pending } }],
       });
+      // Another process learns of it.
+      await environment.advance(1_000);
+      expect((await other.holdings([id])).get(id)).toMatchObject([{ pending }]);
       await give('cache');
       await expect.poll(async () => (await ask('GET', path)).text()).not.toContain('the disk is full');
     });

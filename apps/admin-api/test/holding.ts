@@ -1,6 +1,6 @@
 import type { ConnectionInfo, Holding, HoldingSource, SessionId } from '@sessionkit/session-core';
 
-export const STATISTICS: ConnectionInfo['statistics'] = {
+const STATISTICS: ConnectionInfo['statistics'] = {
   reads: 5,
   readBytes: 1_205,
   writes: 2,

@@ -39,8 +39,6 @@ interface Held {
   visits: number;
   /** The chain to come, opened at once and swapped in when no request runs. */
   next: Next | undefined;
-  /** Why the chain that an operator asked for is not open: shown as `pending`. */
-  failed: { readonly key: string; readonly reason: string } | undefined;
   /** From when on nobody will come any more. */
   until: Millis;
 }
@@ -57,6 +55,8 @@ const STALE = '';
 export class Chains {
   #options: ChainOptions;
   readonly #held = new Map<SessionId, Held>();
+  /** Why the chain that an operator asked for is not open: shown as `pending`. */
+  readonly #failed = new Map<SessionId, { readonly key: string; readonly reason: string }>();
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -96,9 +96,14 @@ export class Chains {
     return (record.filters ?? this.#options.defaults).length > 0 || this.#held.has(record.id);
   }
 
+  /** Sessions that do not have the chain here that their record asks for. */
+  get failing(): Iterable<SessionId> {
+    return this.#failed.keys();
+  }
+
   /** Why the session does not have the chain here that its record asks for; undefined when it has. */
   pending(id: SessionId): string | undefined {
-    return this.#held.get(id)?.failed?.reason;
+    return this.#failed.get(id)?.reason;
   }
 
   /**
@@ -180,7 +185,7 @@ export class Chains {
   #hold({ id, idle }: SessionRecord): Held {
     let held = this.#held.get(id);
     if (held === undefined) {
-      held = { key: undefined, chain: NONE, visits: 0, next: undefined, failed: undefined, until: 0 };
+      held = { key: undefined, chain: NONE, visits: 0, next: undefined, until: 0 };
       this.#held.set(id, held);
     }
     held.until = this.#options.environment.now() + idle;
@@ -192,7 +197,7 @@ export class Chains {
     const names = record.filters ?? this.#options.defaults;
     const key = keyOf(record, names, restartedAt);
     // The operator has gone back to what is open.
-    if (held.key === key) held.failed = undefined;
+    if (held.key === key) this.#failed.delete(record.id);
     if (held.key === key || held.next !== undefined) return undefined;
     const missing = names.find((name) => !this.#options.filters.has(name));
     if (missing !== undefined) {
@@ -220,8 +225,9 @@ export class Chains {
   /** Said once, and not with every request that tries again. */
   #fail(id: SessionId, held: Held, key: string, error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (held.failed?.key !== key) this.#complain(id, `its filters could not be opened: ${reason}`, error);
-    held.failed = { key, reason };
+    if (this.#failed.get(id)?.key !== key)
+      this.#complain(id, `its filters could not be opened: ${reason}`, error);
+    if (this.#held.get(id) === held) this.#failed.set(id, { key, reason });
   }
 
   async #open(record: SessionRecord, names: readonly string[]): Promise<Chain> {
@@ -257,6 +263,7 @@ export class Chains {
       return;
     }
     this.#held.delete(id);
+    this.#failed.delete(id);
     void this.#closeChain(id, held.chain);
     next?.chain.then(
       (chain) => this.#closeChain(id, chain),
@@ -271,7 +278,7 @@ export class Chains {
     held.chain = next.opened ?? NONE;
     held.key = next.key;
     held.next = undefined;
-    held.failed = undefined;
+    this.#failed.delete(id);
     void this.#closeChain(id, old);
   }
 

@@ -10,7 +10,9 @@ export interface StoreListener {
   /** An operator or another process may have changed it. */
   changed(record: SessionRecord): void;
   ended(id: SessionId): void;
-  /** Why what it has open is not what the session asks for. */
+  /** Sessions for which it has not open what they ask for. */
+  readonly failing: Iterable<SessionId>;
+  /** Why that is so. */
   pending(id: SessionId): string | undefined;
 }
 
@@ -31,7 +33,7 @@ export class Watchers {
 }
 
 /** The listeners of one store. */
-export class Listeners implements Omit<StoreListener, 'pending'> {
+export class Listeners implements Omit<StoreListener, 'pending' | 'failing'> {
   readonly watchers = new Watchers();
   readonly #all = new Set<StoreListener>();
 
@@ -54,11 +56,16 @@ export class Listeners implements Omit<StoreListener, 'pending'> {
     for (const listener of this.#all) listener.ended(id);
   }
 
+  *#idsBeside(links: Links): Generator<SessionId, void, void> {
+    yield* links.ids;
+    for (const { failing } of this.#all) yield* failing;
+  }
+
   /** What is held by links, with what listeners say of it. */
   beside(links: Links): OtherHolds {
     return {
-      get ids() {
-        return links.ids;
+      ids: {
+        [Symbol.iterator]: () => this.#idsBeside(links),
       },
       has: (id) => links.has(id),
       pending: (id) => {

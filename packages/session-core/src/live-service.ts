@@ -131,6 +131,10 @@ export class LiveService implements Service {
     return this.store?.holdings.add(source) ?? (() => undefined);
   }
 
+  get failing(): Iterable<SessionId> {
+    return this.chains.failing;
+  }
+
   pending(id: SessionId): string | undefined {
     return this.chains.pending(id);
   }
