@@ -127,7 +127,9 @@ export class MysqlBackend implements Backend, Inspectable, Sweepable, UserSlots,
     // What cannot be stored is nowhere.
     const possible = batch.filter(({ id }) => isSessionId(id));
     const nowhere = batch.filter(({ id }) => !isSessionId(id)).map(({ id }) => id);
-    const asked = JSON.stringify(possible.map(({ id, epoch, seenAt }) => [id, epoch, seenAt]));
+    // All lock rows in the order of their ids, so that no two wait for each other.
+    const sorted = possible.map(({ id, epoch, seenAt }) => [id, epoch, seenAt] as const).sort(byId);
+    const asked = JSON.stringify(sorted);
     const found = await this.#db.write(this.#statements.touch, [asked], signal);
     return found === batch.length ? [] : [...(await this.#untouched(possible, signal)), ...nowhere];
   }
@@ -138,7 +140,7 @@ export class MysqlBackend implements Backend, Inspectable, Sweepable, UserSlots,
     signal: AbortSignal,
   ): Promise<SessionId[]> {
     await this.#open(signal);
-    const ids = [...new Set(storable(given))];
+    const ids = [...new Set(storable(given))].sort();
     if (ids.length === 0) return [];
     // By its mark it is known which of them this call has ended.
     const ended = JSON.stringify({ at, cause, by, mark: randomBytes(9).toString('base64url') });
@@ -235,15 +237,16 @@ export class MysqlBackend implements Backend, Inspectable, Sweepable, UserSlots,
     const ids = JSON.stringify(batch.map(({ id }) => id));
     const { rows } = await this.#db.run(this.#statements.untouched, [ids], signal);
     const found = new Map(rows.map((row) => [row[0], row]));
-    const dead = batch.filter(({ id, epoch }) => {
-      const [, open, stored] = found.get(id) ?? [];
-      return open !== '1' || Number(stored) !== epoch;
-    });
-    const gone = new Set(dead);
-    // Where connections count changes alone, those that had been seen later are not found.
-    if (batch.some((touch) => !gone.has(touch) && Number(found.get(touch.id)?.[3]) < touch.seenAt))
-      throw this.#db.late();
-    return dead.map(({ id }) => id);
+    const dead: SessionId[] = [];
+    for (const { id, epoch, seenAt } of batch) {
+      const [, open, stored, seen] = found.get(id) ?? [];
+      // A row without an epoch is damaged, and nothing is known of it.
+      if (stored === null) continue;
+      if (open !== '1' || Number(stored) !== epoch) dead.push(id);
+      // Where connections count changes alone, those that had been seen later are not found.
+      else if (Number(seen) < seenAt) throw this.#db.late();
+    }
+    return dead;
   }
 
   #open(signal: AbortSignal): Promise<void> | undefined {
@@ -257,4 +260,8 @@ export class MysqlBackend implements Backend, Inspectable, Sweepable, UserSlots,
     await this.#db.now(signal);
     this.#ready = true;
   }
+}
+
+function byId([x]: readonly [SessionId, ...unknown[]], [y]: readonly [SessionId, ...unknown[]]): number {
+  return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -45,8 +45,8 @@ export function deadFromOf({ c }: Tables): string {
 }
 
 /**
- * The statements of the records. Each is a transaction of its own. Rows of a chunk are locked in the order of their ids, so that no two of these wait for each
- * other, and only then the time is looked at: one that waited too long for a lock changes nothing.
+ * The statements of the records. Each is a transaction of its own. Rows of a chunk are locked in the order in which
+ * they are given, and only then the time is looked at: one that waited too long for a lock changes nothing.
  */
 export function statementsOf(tables: Tables): Statements {
   const { sessions: table, c } = tables;
@@ -125,7 +125,7 @@ function touch({ sessions: table, c }: Tables): string {
   const asked = `json_table(?, '$[*]' columns (sid varchar(27) character set utf8mb4 path '$[0]', epoch bigint path '$[1]', seen bigint path '$[2]')) j`;
   return `update (
   select straight_join x.${c.sid} as sid, j.seen from ${asked} join ${table} x on x.${c.sid} = j.sid
-  where x.${c.ended} is null and x.${c.epoch} = j.epoch order by x.${c.sid} ${APART}
+  where x.${c.ended} is null and x.${c.epoch} = j.epoch ${APART}
 ) own straight_join ${table} t on t.${c.sid} = own.sid
 set t.${c.seenAt} = greatest(coalesce(t.${c.seenAt}, own.seen), own.seen) where ${IN_TIME}`;
 }
@@ -133,7 +133,7 @@ set t.${c.seenAt} = greatest(coalesce(t.${c.seenAt}, own.seen), own.seen) where 
 function end({ sessions: table, c }: Tables): string {
   return `update (
   select straight_join x.${c.sid} as sid from ${IDS} join ${table} x on x.${c.sid} = j.sid
-  where x.${c.ended} is null order by x.${c.sid} ${APART}
+  where x.${c.ended} is null ${APART}
 ) open straight_join ${table} t on t.${c.sid} = open.sid
 set t.${c.ended} = ?, t.${c.over} = 1, t.${c.data} = '{}', t.${c.dueAt} = ? where ${IN_TIME}`;
 }

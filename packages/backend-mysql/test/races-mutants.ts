@@ -19,14 +19,13 @@ const MUTANTS = {
   'a first save that upserts': (sql, tables) =>
     sql === statementsOf(tables).insert.sql ? upsert(sql, tables) : sql,
   'a save that forgets its write ids': (sql, tables) =>
-    sql === statementsOf(tables).standing
-      ? replaced(`t.${tables.c.record}`, `'{"writes":[]}'`)(sql)
-      : sql,
+    sql === statementsOf(tables).standing ? replaced(`t.${tables.c.record}`, `'{"writes":[]}'`)(sql) : sql,
   'a touch that revives': (sql, { c, ...tables }) =>
     sql === statementsOf({ c, ...tables }).touch
-      ? replaced('\nset ', `\nset t.${c.ended} = null, t.${c.over} = 0, `)(
-          replaced(`where x.${c.ended} is null and `, 'where ')(sql),
-        )
+      ? replaced(
+          '\nset ',
+          `\nset t.${c.ended} = null, t.${c.over} = 0, `,
+        )(replaced(`where x.${c.ended} is null and `, 'where ')(sql))
       : sql,
   'an entry that revives': (sql, { sessions, journal, c }) =>
     sql.startsWith(`insert into ${journal}`)
@@ -90,7 +89,9 @@ function withMember<T extends object, K extends keyof T>(target: T, name: K, mem
 
 /** As the insert of the adapter, over whatever there is. */
 function upsert(sql: string, { c }: Tables): string {
-  const stored = (Object.keys(COLUMNS) as Column[]).filter((column) => column !== 'ended' && column !== 'over');
+  const stored = (Object.keys(COLUMNS) as Column[]).filter(
+    (column) => column !== 'ended' && column !== 'over',
+  );
   const set = stored.map((column) => `${c[column]} = values(${c[column]})`);
   return `${sql} on duplicate key update ${set.join(', ')}, ${c.ended} = null, ${c.over} = 0`;
 }

@@ -35,13 +35,14 @@ export async function startMariadb(
     folders: [dirname(command), '/usr/bin'],
   });
   const identity = process.getuid?.() === 0 ? await userOf('mysql') : undefined;
-  const port = await freePort();
   const folder = await throwawayFolder('mariadb');
   if (identity !== undefined) await chown(folder, identity.uid, identity.gid);
   const data = join(folder, 'data');
   const made = [`--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
   // `--no-defaults` has to come first.
   await run(install, ['--no-defaults', ...made], { cwd: folder, ...identity });
+  // Asked for as late as can be: others look for ports, too.
+  const port = await freePort();
   const first = join(folder, 'first.sql');
   await writeFile(first, 'create database if not exists sessionkit character set utf8mb4;\n');
   const args = [
