@@ -88,8 +88,8 @@ class Running implements Composition {
   #services: ReadonlyMap<string, ComposedService> = new Map();
   /** How to say of a router's connections that no new ones come. */
   readonly #detach = new Map<Router, () => void>();
-  /** No longer of the configuration, and not closed yet: what uses others comes before them. */
-  readonly #leaving = new Set<Part>();
+  /** No longer of the configuration, and when it will be closed: what uses others comes before them. */
+  readonly #leaving = new Map<Part, Promise<void>>();
   #closed: Promise<void> | undefined;
 
   constructor(config: CheckedConfig, options: ComposeOptions) {
@@ -188,33 +188,30 @@ class Running implements Composition {
         return [name, { service, router }];
       }),
     );
-    for (const part of before?.without(made) ?? []) this.#leaving.add(part);
     if (before !== undefined) this.#release(before, made, services, retired);
   }
 
   /** Closes what nobody uses any more: backends before their resources. */
   #release(before: Made, made: Made, services: ReadonlyMap<string, Service>, retired: Retired): void {
-    const gone = before.without(made);
-    const unused = (part: Part) => {
+    for (const part of before.without(made)) {
+      this.#detach.get(part.value as Router)?.();
+      this.#detach.delete(part.value as Router);
       const name = before.nameOfRouter(part);
-      return retired.get(name === undefined ? (part.value as Backend) : (services.get(name) as Service));
-    };
-    const closing = gone
-      .filter((part) => part.use.module.kind !== 'resource')
-      .map((part) => {
-        this.#detach.get(part.value as Router)?.();
-        this.#detach.delete(part.value as Router);
-        return { part, closed: Promise.resolve(unused(part)).then(() => this.#closePart(part)) };
-      });
-    const backends = closing.filter(({ part }) => part.use.module.kind === 'backend');
-    const stores = Promise.all(backends.map(({ closed }) => closed));
-    for (const part of gone)
-      if (part.use.module.kind === 'resource') void stores.then(() => this.#closePart(part));
+      const user = name === undefined ? (part.value as Backend) : (services.get(name) as Service);
+      // Also of configurations before this one.
+      const users = [...this.#leaving].flatMap(([other, closed]) => (before.uses(other, part) ? closed : []));
+      const unused = Promise.all([...users, retired.get(user)]);
+      this.#leaving.set(
+        part,
+        unused.then(() => this.#closePart(part)),
+      );
+    }
   }
 
   async #closePart(part: Part): Promise<void> {
     try {
-      await part.close();
+      // A backend was closed by its store.
+      if (part.use.module.kind !== 'backend') await part.close();
     } catch (error) {
       const message = `${formatPath(part.use.path)}: what it was before could not be closed`;
       this.#surroundings.environment.log({ level: 'warning', message, error });
@@ -228,7 +225,7 @@ class Running implements Composition {
   }
 
   #close(): Promise<void> {
-    const parts = [...this.#leaving, ...(this.#made?.parts() ?? [])];
+    const parts = [...this.#leaving.keys(), ...(this.#made?.parts() ?? [])];
     const isRouter = (part: Part) => this.#isRouter(part);
     const close = (part: Part) => () => part.close();
     return closeAll([

@@ -90,6 +90,11 @@ export class Made {
     return undefined;
   }
 
+  /** Whether a part, of this or of any configuration before, is a backend on a resource. */
+  uses(part: Part, resource: Part): boolean {
+    return part instanceof BackendPart && part.resource === resource;
+  }
+
   /** Closes what was made for this alone. */
   discard(): Promise<void> {
     return closeAll(this.#fresh.reverse().map((part) => () => part.close()));
