@@ -25,6 +25,15 @@ export class Operator {
     return (await answer.json()).data;
   }
 
+  /** A metric of the process in the text format of Prometheus, summed over its labels; undefined when there is none. */
+  async metric(name) {
+    const answer = await fetch(`${this.#url}/metrics`, { headers: this.#headers });
+    assert.equal(answer.status, 200, '/metrics');
+    const samples = [...(await answer.text()).matchAll(/^(\w+)(?:\{.*\})? (\S+)$/gm)];
+    const found = samples.filter(([, each]) => each === name);
+    return found.length === 0 ? undefined : found.reduce((sum, [, , value]) => sum + Number(value), 0);
+  }
+
   async change(method, path, body) {
     const answer = await this.request(method, path, body);
     const text = await answer.text();

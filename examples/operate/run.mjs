@@ -12,6 +12,7 @@ import { reloading } from './steps-reload.mjs';
 import { seeing } from './steps-see.mjs';
 import { steering } from './steps-steer.mjs';
 import { surviving } from './steps-survive.mjs';
+import { watching } from './steps-watch.mjs';
 import { World } from './world.mjs';
 
 const CREW = 5;
@@ -37,6 +38,7 @@ try {
   const ann = await seeing(world);
   await steering(world, ann);
   await reloading(world, ann);
+  await watching(world);
   await ending(world, ann);
   await surviving(world, { storePid });
   console.log(`${stepCount()} steps, all seen; ${world.visits()} visits acknowledged, none lost`);

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
@@ -48,7 +49,10 @@ it.each(Object.entries(STORES))(
       expect(code, output).toBe(0);
       await supervised;
       expect(output).toMatch(/all seen; \d+ visits acknowledged, none lost/);
-      console.log(`scenario on ${name}: ${output.trim().split('\n').at(-1)}`);
+      const line = `scenario on ${name}: ${output.trim().split('\n').at(-1)}`;
+      const folder = process.env.SESSIONKIT_REPORT_DIR;
+      if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+      console.log(line);
     } finally {
       over = true;
       child.kill('SIGKILL');

@@ -35,11 +35,11 @@ export async function reloading(world, ann) {
     const before = gateway.log.length;
     gateway.signal('SIGHUP');
     const { found } = await eventually('the reason', () =>
-      gateway.log.slice(before).find(({ err }) => err?.message.includes('servces')),
+      gateway.log.slice(before).find(({ level, msg }) => level === 'error' && msg.includes('servces')),
     );
     assert.equal(await servers(ann, 0), 'green');
     isWhole();
-    return found.err.message.split('\n').slice(1).join(' ').trim();
+    return found.msg.replace(file, 'the file');
   });
 
   await step('POST /v1/maxscale/reload', async () => {

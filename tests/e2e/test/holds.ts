@@ -4,7 +4,7 @@ import { createServer, get } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket, WebSocketServer } from 'ws';
 
-export interface Over {
+interface Over {
   /** `performance.now()` when the client saw it. */
   readonly at: number;
   /** What it was told: the close code of a WebSocket with its reason, the name of an event with its data. */
