@@ -39,8 +39,10 @@ export async function startMariadb(
   if (identity !== undefined) await chown(folder, identity.uid, identity.gid);
   const data = join(folder, 'data');
   const made = [`--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'];
+  // A server that starts removes what it takes for its own left-overs from the folder of temporary tables, those of others in a folder that they share, too.
+  const env = { ...process.env, TMPDIR: folder };
   // `--no-defaults` has to come first.
-  await run(install, ['--no-defaults', ...made], { cwd: folder, ...identity });
+  await run(install, ['--no-defaults', ...made], { cwd: folder, env, ...identity });
   // Asked for as late as can be: others look for ports, too.
   const port = await freePort();
   const first = join(folder, 'first.sql');
@@ -50,6 +52,7 @@ export async function startMariadb(
     `--datadir=${data}`,
     `--port=${port}`,
     '--bind-address=127.0.0.1',
+    `--tmpdir=${folder}`,
     `--socket=${join(folder, 'socket')}`,
     `--init-file=${first}`,
     `--innodb-flush-log-at-trx-commit=${options.durable ? 1 : 0}`,
