@@ -1,5 +1,7 @@
+import { startMariadb } from '@sessionkit/test-stores/mariadb';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
+import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 import { describe, expect, it } from 'vitest';
 import { type CheckedConfig, compose, sqlOf } from '../src/index.js';
@@ -75,7 +77,29 @@ describe("the samples of the SXAPI session manager's document", () => {
     }
   });
 
-  it.each(['mysql', 'couchbase', 'memcache'])('%s tells which package to install, once', async (name) => {
+  it('mysql runs as written on a real server, with the tables that its own statements make', async () => {
+    const server = await startMariadb();
+    const client = await createConnection({ uri: server.url, multipleStatements: true });
+    try {
+      const { hostname, port, pathname } = new URL(server.url);
+      const place = { DB_HOST: hostname, DB_PORT: port, DB_NAME: pathname.slice(1) };
+      await client.query(
+        "create or replace user sxapi identified by 'sxapi'; grant all on *.* to sxapi; drop table if exists sessions",
+      );
+      const { config, error } = await read('samples/mysql.yaml', undefined, place);
+      if (config === undefined) throw error;
+      await expect(compose(config)).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+      for (const text of sqlOf(config)) await client.query(text);
+      expect(await visited(config)).toContain('set-cookie');
+      const [rows] = await client.query('select token_sess, ip_sess from sessions');
+      expect(rows).toEqual([{ token_sess: expect.anything(), ip_sess: '127.0.0.1' }]);
+    } finally {
+      await client.end();
+      await server.stop();
+    }
+  });
+
+  it.each(['couchbase', 'memcache'])('%s tells which package to install, once', async (name) => {
     const file = `samples/${name}.yaml`;
     const reading = await read(file);
     expect(reading.error?.code).toBe('MODULE_MISSING');
