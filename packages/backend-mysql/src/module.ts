@@ -70,7 +70,6 @@ const module: BackendModule<Config> = {
       names: chosen(section),
       createTable: section.create_table,
       writeWithin: section.write_within === undefined ? deadline : Math.ceil(section.write_within * 1_000),
-      log: (entry) => environment.log(entry),
     });
     try {
       await backend.check();

@@ -1,12 +1,5 @@
 import { createHash } from 'node:crypto';
-import {
-  isSessionId,
-  type LogEntry,
-  type Millis,
-  processEnvironment,
-  SessionError,
-  type SessionId,
-} from '@sessionkit/session-core';
+import { isSessionId, type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
 import type { MysqlPool, MysqlPromisePool } from './pool.js';
 
 const TEXT = 'longtext character set utf8mb4';
@@ -53,8 +46,6 @@ export interface MysqlOptions extends TableOptions {
   readonly createTable?: boolean | undefined;
   /** How long after it was asked for a write may still be done, in ms; the store deadline of core, or more. Default 2,000. */
   readonly writeWithin?: Millis | undefined;
-  /** Takes faults in the background. Default: the log of `processEnvironment`. */
-  readonly log?: ((entry: LogEntry) => void) | undefined;
 }
 
 export const DEFAULT_TABLE = 'sessions';
@@ -143,7 +134,6 @@ export interface CheckedOptions {
   readonly ddl: TableOptions;
   readonly createTable: boolean;
   readonly writeWithin: Millis;
-  readonly log: (entry: LogEntry) => void;
 }
 
 export function checked(given: MysqlPool | MysqlPromisePool, options: MysqlOptions): CheckedOptions {
@@ -163,7 +153,6 @@ export function checked(given: MysqlPool | MysqlPromisePool, options: MysqlOptio
     ddl: { database: options.database, table: options.table, names: options.names },
     createTable: options.createTable ?? false,
     writeWithin,
-    log: options.log ?? processEnvironment.log,
   };
 }
 

@@ -49,7 +49,7 @@ export async function mutantOf(name: MutantName, [at]: readonly Address[]): Prom
   const edit: Edit = MUTANTS[name];
   const backend = mysql(
     editing(pool, (sql) => edit(sql, tables)),
-    { table, createTable: true, log: () => {} },
+    { table, createTable: true },
   );
   await backend.check();
   return altered(backend, {

@@ -53,7 +53,7 @@ export async function startPlace(): Promise<Place> {
     atEnd: (task) => tasks.push(task),
     pool,
     backend({ pool: own = pool(), ...options } = {}) {
-      const made = mysql(own, { database, createTable: true, log: () => {}, ...options });
+      const made = mysql(own, { database, createTable: true, ...options });
       backends.push(made);
       return made;
     },

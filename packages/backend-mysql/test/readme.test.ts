@@ -1,0 +1,91 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import * as testkit from '@sessionkit/testkit';
+import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
+import * as driver from 'mysql2/promise';
+import { expect, it } from 'vitest';
+import * as mysql from '../src/index.js';
+import { COLUMNS } from '../src/options.js';
+import { signal, startPlace } from './store.js';
+
+const place = await startPlace();
+const modules = {
+  '@sessionkit/backend-mysql': mysql,
+  '@sessionkit/testkit': testkit,
+  'mysql2/promise': driver,
+};
+const text = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
+const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(async () => {}).constructor;
+
+it('the README shows what its example prints', async () => {
+  const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
+  const body = program.replace(
+    /^import (\{[^}]*\}|\w+) from '([^']+)';$/gm,
+    (_, names: string, from: string) => `const ${names} = modules[${JSON.stringify(from)}];`,
+  );
+  const lines: string[] = [];
+  const log = (...values: unknown[]) =>
+    lines.push(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' '));
+  const url = new URL(place.url);
+  url.pathname = place.database;
+  const process = { env: { MYSQL_URL: `${url}` } };
+  await new AsyncFunction('modules', 'console', 'process', body)(modules, { log }, process);
+  expect(program).toContain("from '@sessionkit/backend-mysql'");
+  expect(lines.join('\n')).toBe(answer);
+});
+
+it('the README has the headings that every adapter has', () => {
+  expect(text.startsWith('# @sessionkit/backend-mysql\n')).toBe(true);
+  const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
+  expect(headings).toEqual(['Use', 'YAML', 'Options', 'Behaviour', 'Not here yet']);
+});
+
+it('the README names every column, with its usual name', () => {
+  for (const [column, { name }] of Object.entries(COLUMNS))
+    expect(text, column).toMatch(
+      new RegExp(`\\| \`${column === 'sid' ? 'names.sid' : column}\` .*\`${name}\``),
+    );
+});
+
+it('the README names the version that it was proved on', async () => {
+  const [row] = await place.ask('select version() as version');
+  const [, tested = ''] = /Proved on MariaDB (\d+\.\d+)/.exec(text) ?? [];
+  // A server that the environment names may be another one.
+  if (process.env.MYSQL_URL === undefined) expect(row?.version).toMatch(/^\d+\.\d+.*MariaDB/);
+  expect(text).toContain(`Tested with MariaDB ${tested}.`);
+  expect(text).toContain('**MySQL has not been tried**');
+});
+
+it('a user with the privileges that the README lists can do everything', async () => {
+  const [, privileges = ''] = /\*\*Privileges\*\*: `([^`]*)`/.exec(text) ?? [];
+  const user = place.database.slice(-20);
+  await place.backend({ table: 'least' }).check();
+  const grants = ['least', 'least_journal', 'least_claims', 'least_presence'].map(
+    (table) => `grant ${privileges} on ${place.database}.${table} to '${user}'@'%'`,
+  );
+  await place.admin.query(`create user '${user}'@'%'; ${grants.join('; ')}`);
+  place.atEnd(() => place.admin.query(`drop user '${user}'@'%'`));
+  const backend = place.backend({
+    table: 'least',
+    createTable: false,
+    pool: place.pool({ user, password: '' }),
+  });
+  const environment = testEnvironment({ start: Date.now() });
+  const record = makeRecord(environment, { user: 'ann' });
+  const { id } = record;
+  const now = environment.now();
+  expect(await backend.save(record, signal)).toBe(true);
+  expect(await backend.save(nextRecord(environment, record, { user: 'bob' }), signal)).toBe(true);
+  expect(await backend.touch([{ id, epoch: 0, seenAt: now + 5 }], signal)).toEqual([]);
+  await backend.append({ batchId: 'b', entries: [{ id, at: now, kind: 'log', text: 'x' }] }, signal);
+  expect((await backend.read([id], signal))[0]).toHaveLength(1);
+  await backend.announce('one', [{ id, process: 'one', since: now, detail: {} }], 60_000, signal);
+  expect(await backend.present([id], signal)).toHaveLength(1);
+  const claim = { service: 'shop', user: 'bob', id, at: now, max: 1, full: 'oldest' } as const;
+  expect(await backend.claim(claim, signal)).toEqual([]);
+  expect((await backend.list({ limit: 5, user: 'bob' }, signal)).items).toHaveLength(1);
+  const how = { at: now, cause: 'logout', by: undefined, keepUntil: now } as const;
+  expect(await backend.end([id], how, signal)).toEqual([id]);
+  expect(await backend.sweep(now + 1, 5, signal)).toEqual([id]);
+});
