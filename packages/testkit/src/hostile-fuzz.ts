@@ -16,20 +16,20 @@ export const fuzzCases: readonly HostileCase[] = [
       const listable = 'list' in kit.a;
       for (let step = 0; step < kit.steps; step++) {
         const place = `seed ${kit.seed}, step ${step}`;
-        const [any] = [...open.values()].slice(Math.floor(random() * open.size));
+        const [picked] = [...open.values()].slice(Math.floor(random() * open.size));
         const what = random();
-        if (any === undefined || what < 0.5) {
+        if (picked === undefined || what < 0.5) {
           const record = kit.make({ user: name(), service: name(), data: randomData(random) });
           assert.equal(await kit.a.save(record, kit.signal), true, place);
           open.set(record.id, record);
         } else if (what < 0.8) {
-          const next = kit.next(any, { user: name(), epoch: any.epoch + 1, data: randomData(random) });
+          const next = kit.next(picked, { user: name(), epoch: picked.epoch + 1, data: randomData(random) });
           assert.equal(await kit.a.save(next, kit.signal), true, place);
           open.set(next.id, next);
         } else {
-          assert.deepEqual(await kit.end(any, { by: name() }), [any.id], place);
-          open.delete(any.id);
-          over.set(any.id, any);
+          assert.deepEqual(await kit.end(picked, { by: name() }), [picked.id], place);
+          open.delete(picked.id);
+          over.set(picked.id, picked);
         }
         if (listable) {
           const query = random() < 0.5 ? { user: name() } : { service: name() };
