@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { startMariadb } from '@sessionkit/test-stores/mariadb';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -67,6 +68,19 @@ describe('two gateways on one store', () => {
       );
     } finally {
       await redis.stop();
+    }
+  });
+
+  it('serve one session from MariaDB', async () => {
+    const mariadb = await startMariadb();
+    try {
+      const { hostname, port, username, pathname } = new URL(mariadb.url);
+      await twoGateways(
+        '{ type: mysql, resource: store, table: sessions, sid_field: token_sess, create_table: true }',
+        `{ _class: mysql, server: { host: ${hostname}, port: ${port}, user: ${username}, database: ${pathname.slice(1)} } }`,
+      );
+    } finally {
+      await mariadb.stop();
     }
   });
 
