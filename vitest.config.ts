@@ -14,6 +14,9 @@ const onBuilt = new Set(['e2e']);
 const watched = Boolean(process.env.SESSIONKIT_REPORT_DIR);
 const watch = join(import.meta.dirname, 'tests', 'watch', 'src', 'setup.mjs');
 
+/** `pnpm soak` runs its own files: what stays flat shows only after minutes. */
+const soaking = process.env.SESSIONKIT_SOAK_OUT !== undefined;
+
 const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 'tests'].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group))
     .filter((name) => existsSync(join(import.meta.dirname, group, name, 'package.json')))
@@ -26,7 +29,7 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
         test: {
           name,
           root: join(import.meta.dirname, group, name),
-          include: ['**/*.test.ts'],
+          include: [soaking ? '**/*.soak.ts' : '**/*.test.ts'],
           setupFiles: watched ? [watch] : [],
           exclude: ['**/node_modules/**', '**/dist/**'],
           // What an operation may take is asserted where it matters; this only ends what hangs.

@@ -208,7 +208,7 @@ async function soak(args) {
   const { values } = parseArgs({ args, options: { minutes: { type: 'string', default: '10' } } });
   env.SESSIONKIT_SOAK_MINUTES = values.minutes;
   env.SESSIONKIT_SOAK_OUT = join(root, 'docs', 'evidence', 'soak.txt');
-  return tool('vitest', ['run', '--project', 'e2e', 'soak.test.ts']);
+  return tool('vitest', ['run', '--project', 'e2e', 'fleet.soak.ts']);
 }
 
 /** `release version` turns the pending changesets into versions and changelogs; `release` publishes what is new. */
