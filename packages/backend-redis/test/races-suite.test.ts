@@ -23,7 +23,9 @@ it('every race fails on an adapter with the rule taken out that it is about, and
         await close(made?.pair);
         made = { mutant: mutant?.name, pair: await inThis(mutant?.name) };
       }
-      await runRaceCase(one, made.pair, { visits: 200, revivals: 20, rounds: 3 });
+      // Whether two processes meet is chance: a broken adapter has three tries to be caught, a sound one holds in each of its runs.
+      for (let tries = mutant === undefined ? 1 : 3; tries > 0; tries--)
+        await runRaceCase(one, made.pair, { visits: 200, revivals: 20, rounds: 3 });
     },
     60_000,
   );
