@@ -165,14 +165,15 @@ describe('a process that serves no sessions shows of those that others serve', (
     const late = send(`${at(1).public}/slow`, { method: 'POST', headers, body: 'x' });
     await until('the request upstream', () => held.length > 0);
 
-    const { queries } = await seen('a running request', id, (each) => each.queries[0]?.command === 'POST');
-    expect(queries.map(({ statement }) => statement)).toEqual([
-      'POST /slow',
-      'GET /token',
+    const { queries } = await seen('a running request', id, (each) => each.queries.length === 3);
+    // Each process estimates the clock of the store for itself, so those of two may change places.
+    expect(queries.map(({ statement }) => statement).sort()).toEqual([
       'GET /cart?page=2&q',
+      'GET /token',
+      'POST /slow',
     ]);
-    expect(queries[0]?.completed).toBeUndefined();
-    for (const { received, responses } of queries.slice(1)) {
+    expect(queries.find(({ command }) => command === 'POST')?.completed).toBeUndefined();
+    for (const { received, responses } of queries.filter(({ command }) => command === 'GET')) {
       expect(Date.now() - new Date(received).getTime()).toBeLessThan(60_000);
       expect(responses).toEqual([{ server: 'up', duration: expect.any(Number) }]);
     }
@@ -180,7 +181,9 @@ describe('a process that serves no sessions shows of those that others serve', (
     expect(JSON.stringify(queries)).not.toContain(token);
     for (const answer of held.splice(0)) answer();
     expect((await late).body).toBe('late');
-    await seen('the end of a request', id, (each) => each.queries[0]?.completed !== undefined);
+    await seen('the end of a request', id, (each) =>
+      each.queries.every(({ completed }) => completed !== undefined),
+    );
   });
 
   it('their log, with the newest lines of both processes, whatever the levels of the process log', async () => {
