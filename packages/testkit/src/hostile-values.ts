@@ -218,7 +218,7 @@ export function randomName(random: () => number): string {
   return name === '__proto__' ? 'proto' : name;
 }
 
-/** JSON text of an object as somebody else may have written it: any layout, any number, any escape. */
+/** JSON text of an object as somebody else may have written it: whatever its layout, numbers and escapes. */
 export function randomData(random: () => number): string {
   const blank = () => pick(random, ['', '', ' ', '\n', '\t', '\r\n']);
   const number = () =>
