@@ -62,11 +62,11 @@ export function search(reports) {
       const bytes = Buffer.concat(parts, size);
       bytesOf[kind] = (bytesOf[kind] ?? 0) + size;
       for (const hit of find(bytes)) {
-        if (isAllowed(kind, who, bytes, hit)) {
+        const label = labels.findLast(({ from }) => from <= hit.at)?.label ?? '';
+        if (isAllowed(kind, who, bytes, hit, label)) {
           allowed++;
           continue;
         }
-        const label = labels.findLast(({ from }) => from <= hit.at)?.label ?? '';
         found.push({ kind, who, label, what: hit.what, form: hit.form, around: around(bytes, hit) });
       }
     }

@@ -54,12 +54,19 @@ describe('a gateway, its client and a service, in one process', () => {
 });
 
 /** A capture as 'sink.mjs' writes it. */
-function captured(kind: string, who: string, text: string, secret: string, what: string): Searched {
+function captured(
+  kind: string,
+  who: string,
+  text: string,
+  secret: string,
+  what: string,
+  label = 'a test',
+): Searched {
   const reports = folder();
   mkdirSync(join(reports, 'captured'));
   const head = [
     { secret, what },
-    { label: 'a test' },
+    { label },
     { open: 1, kind, who },
     { stream: 1, n: Buffer.byteLength(text) },
   ];
@@ -125,6 +132,18 @@ describe('a secret', () => {
       ['upstream', `${get}Authorization: Basic ${basic}\r\n\r\n`],
     ] as const)
       expect(captured(kind, 'node', text, password, 'password').found).toHaveLength(1);
+  });
+
+  test('may be anywhere in what a fuzz run sends, and nowhere else in what anybody answers or logs', () => {
+    const run = (kind: string, text: string, label: string) =>
+      captured(kind, 'a:1', filled(text), secret, 'session', label).found.length;
+    const label = 'apps/admin-api/test/fuzz.test.ts > are answered';
+    expect(run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', label)).toBe(0);
+    expect(
+      run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', 'apps/admin-api/test/auth.test.ts > fuzz.test.tsx'),
+    ).toBe(1);
+    expect(run('response', `${ok}\r\n{"detail":"no TOKEN"}`, label)).toBe(1);
+    expect(run('log', 'GET /TOKEN', label)).toBe(1);
   });
 
   test('that nobody issued is not looked for', () => {
