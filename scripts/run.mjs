@@ -186,6 +186,7 @@ const verbs = {
   lint: { needs: 'install', run: (args) => tool('biome', ['check', ...args]) },
   format: { needs: 'install', run: (args) => tool('biome', ['check', '--write', ...args]) },
   typecheck: { needs: 'install', run: (args) => node('scripts/typecheck.mjs', args) },
+  'stores-table': { needs: 'install', run: storesTable },
   release: { needs: 'build', run: release },
   // For developers: the repository's own pnpm, for example `node scripts/run.mjs pnpm install`.
   pnpm: { needs: 'nothing', run: (args) => locked(() => run('pnpm', args)) },
@@ -209,6 +210,15 @@ async function soak(args) {
   env.SESSIONKIT_SOAK_MINUTES = values.minutes;
   env.SESSIONKIT_SOAK_OUT = join(root, 'docs', 'evidence', 'soak.txt');
   return tool('vitest', ['run', '--project', 'e2e', 'fleet.soak.ts']);
+}
+
+/** Measures every store anew, and writes what was found into its `facts.json` and into the table of the README. */
+async function storesTable() {
+  for (const filter of [['/test/facts.test.ts'], ['--project', 'table']]) {
+    const code = await tool('vitest', ['run', '--update', ...filter]);
+    if (code !== 0) return code;
+  }
+  return 0;
 }
 
 /** `release version` turns the pending changesets into versions and changelogs; `release` publishes what is new. */
