@@ -57,6 +57,7 @@ export class Chains {
   readonly #held = new Map<SessionId, Held>();
   /** Why the chain that an operator asked for is not open: shown as `pending`. */
   readonly #failed = new Map<SessionId, { readonly key: string; readonly reason: string }>();
+  #closed = false;
 
   constructor(options: ChainOptions) {
     this.#options = options;
@@ -108,7 +109,8 @@ export class Chains {
 
   /**
    * Runs one exchange through the chain of its session, and then `end`.
-   * @throws SessionError `MODULE_MISSING` when the record names a filter that is not there; what opening the first chain threw; what filters throw.
+   * @throws SessionError `MODULE_MISSING` when the record names a filter that is not there, `BACKEND_CLOSED` when it is closed before the chain is open; what opening the
+   * first chain threw; what filters throw.
    */
   async handle(
     record: SessionRecord,
@@ -150,8 +152,9 @@ export class Chains {
     for (const [id, held] of this.#held) if (held.until <= now) this.#settle(id, held);
   }
 
-  /** Closes everything, whatever runs. */
+  /** Closes everything, whatever runs, and opens nothing any more. */
   async close(): Promise<void> {
+    this.#closed = true;
     const all = [...this.#held.entries()];
     this.#held.clear();
     for (const [id, held] of all) {
@@ -162,6 +165,7 @@ export class Chains {
 
   async #enter(record: SessionRecord, restartedAt: Millis | undefined): Promise<Held> {
     for (;;) {
+      if (this.#closed) throw new SessionError('BACKEND_CLOSED', 'the session manager is closed');
       const held = this.#hold(record);
       const missing = this.#prepare(held, record, restartedAt);
       if (missing !== undefined) throw missing;
@@ -175,6 +179,8 @@ export class Chains {
         await next.chain;
       } catch (error) {
         if (held.key === undefined) throw error;
+        // Meanwhile the session was over here, and the old chain is closed.
+        if (this.#held.get(record.id) !== held) continue;
         held.visits += 1;
         return held;
       }
@@ -198,13 +204,14 @@ export class Chains {
     const key = keyOf(record, names, restartedAt);
     // The operator has gone back to what is open.
     if (held.key === key) this.#failed.delete(record.id);
-    if (held.key === key || held.next !== undefined) return undefined;
+    if (held.key === key) return undefined;
     const missing = names.find((name) => !this.#options.filters.has(name));
     if (missing !== undefined) {
       const fault = noFilter(missing);
       this.#fail(record.id, held, key, fault);
       return fault;
     }
+    if (held.next !== undefined) return undefined;
     const chain = this.#open(record, names);
     const next: Next = { key, chain, opened: undefined };
     held.next = next;

@@ -1,16 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Chains } from '../src/chains.js';
-import { newRecord } from '../src/changes.js';
 import type { LogEntry } from '../src/environment.js';
 import { processEnvironment } from '../src/environment.js';
-import type { Filter, FilterTarget } from '../src/filter.js';
-import { createId } from '../src/id.js';
-import type { SessionRecord } from '../src/record.js';
-import type { Exchange } from '../src/router.js';
-
-const NOW = 1_780_000_000_000;
-const exchange = {} as Exchange;
+import type { Filter } from '../src/filter.js';
+import { exchange, NOW, record, slow, spyOf } from './chains-kit.js';
 
 let log: LogEntry[];
 let now: number;
@@ -24,49 +18,17 @@ beforeEach(() => {
   opening = Promise.resolve();
 });
 
-/** Says what happens to it, with a number for each of its sessions. */
-function spy(name: string, refuses = () => false): Filter {
-  let count = 0;
-  return {
-    type: 'spy',
-    async open(target: FilterTarget) {
-      await opening;
-      if (refuses()) throw new Error(`${name} does not open`);
-      count += 1;
-      const me = `${name}${count}`;
-      events.push(`open ${me} ${target.user ?? '-'}`);
-      return {
-        async handle(_exchange, next) {
-          events.push(`> ${me}`);
-          await next();
-          events.push(`< ${me}`);
-        },
-        close() {
-          events.push(`close ${me}`);
-        },
-      };
-    },
-  };
-}
+const spy = (name: string, refuses = () => false) =>
+  spyOf(
+    name,
+    refuses,
+    (event) => events.push(event),
+    () => opening,
+  );
 
 function chains(filters: Record<string, Filter>, defaults: readonly string[]): Chains {
   const environment = { ...processEnvironment, now: () => now, log: (entry: LogEntry) => log.push(entry) };
   return new Chains({ filters: new Map(Object.entries(filters)), defaults, environment });
-}
-
-function record(members: Partial<SessionRecord> = {}): SessionRecord {
-  const client = { ip: '192.0.2.7', port: 1, cipher: '', userAgent: '', attributes: {} };
-  const times = { duration: 3_600_000, idle: 60_000, anonymousIdle: 60_000 };
-  return { ...newRecord(createId(processEnvironment, NOW), 'web', 'h', client, times, NOW), ...members };
-}
-
-/** A request that stays in the chain until it is told to end. */
-function slow() {
-  let end = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  return { end, at: () => ended };
 }
 
 const at = async () => {
@@ -196,6 +158,26 @@ describe('another list of filters', () => {
     expect(events).toEqual([]);
   });
 
+  it('with one that is not configured refuses the visit also while another list is being opened', async () => {
+    const all = chains({ a: spy('a'), b: spy('b') }, ['a']);
+    const session = record();
+    const request = slow();
+    const first = all.handle(session, undefined, exchange, request.at);
+    await pause(1);
+    let open = () => {};
+    opening = new Promise((resolve) => {
+      open = resolve;
+    });
+    all.refresh({ ...session, filters: ['b'] }, undefined);
+    const visit = all.handle({ ...session, filters: ['gone'] }, undefined, exchange, at);
+    await expect(visit).rejects.toMatchObject({ code: 'MODULE_MISSING' });
+    expect(all.pending(session.id)).toContain('"gone"');
+    open();
+    request.end();
+    await first;
+    expect(events).not.toContain('end');
+  });
+
   it('closes what has opened of a chain whose later filter does not open, and refuses a session without an older one', async () => {
     const all = chains({ a: spy('a'), b: spy('b', () => true) }, ['a', 'b']);
     await expect(all.handle(record(), undefined, exchange, at)).rejects.toThrow('b does not open');
@@ -262,6 +244,24 @@ describe('filter sessions close exactly once', () => {
     await visit;
     await pause(1);
     expect(closed()).toEqual(['close a1', 'close b1']);
+  });
+
+  it('when the service closes while the first one is being opened, and none is opened after it', async () => {
+    const all = chains({ a: spy('a') }, ['a']);
+    let open = () => {};
+    opening = new Promise((resolve) => {
+      open = resolve;
+    });
+    const visit = all.handle(record(), undefined, exchange, at);
+    const refused = expect(visit).rejects.toMatchObject({ code: 'BACKEND_CLOSED' });
+    const closing = all.close();
+    open();
+    await closing;
+    await refused;
+    await expect(all.handle(record(), undefined, exchange, at)).rejects.toMatchObject({
+      code: 'BACKEND_CLOSED',
+    });
+    expect(events).toEqual(['open a1 -', 'close a1']);
   });
 
   it('through a hundred changes under a hundred requests', async () => {
