@@ -4,7 +4,8 @@
 const START_LINE =
   /[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ \r\n]+ HTTP\/1\.[01](?=\r?\n|$)|HTTP\/1\.[01] [1-5]\d\d(?=[ \r\n])/g;
 const PARAMETER = /[?&][^=&\s]+=$/;
-const PRESENTED = /^(?:cookie|authorization)$/i;
+/** The last is that of the transport which the suite of filters brings along. */
+const PRESENTED = /^(?:cookie|authorization|x-filter-token)$/i;
 const HANDED_OUT = /^(?:set-cookie|session-token|authorization)$/i;
 /** A client that says anything anywhere, tokens too: what is looked for is that nobody else repeats it. */
 const FUZZ = /(?:^|\/)fuzz\.test\.ts(?: |$)/;
