@@ -27,14 +27,15 @@ class Line {
   readonly server: string;
   readonly wire: Wire;
   reads = 0;
-  readBytes = 0;
   writes = 0;
+  /** Of exchanges that are over. */
+  readBytes = 0;
   writtenBytes = 0;
   bufferedWrites = 0;
   highWaterEvents = 0;
   lowWaterEvents = 0;
   /** Exchanges under way. */
-  uses = 0;
+  readonly uses = new Set<Use>();
   usedAt: Millis = 0;
 
   constructor(server: string, wire: Wire) {
@@ -43,7 +44,12 @@ class Line {
   }
 
   get info(): ConnectionInfo {
-    const { server, wire, reads, readBytes, writes, writtenBytes } = this;
+    const { server, wire, reads, writes } = this;
+    let { readBytes, writtenBytes } = this;
+    for (const { moved } of this.uses) {
+      readBytes += moved.read;
+      writtenBytes += moved.written;
+    }
     const { bufferedWrites, highWaterEvents, lowWaterEvents } = this;
     const statistics = {
       reads,
@@ -85,40 +91,49 @@ class Recent {
 interface Entry {
   readonly lines: Map<number, Line>;
   readonly recent: Recent;
-  /** Bytes that wait for slow clients, by exchange under way. */
-  readonly waiting: Set<() => number>;
 }
 
 /** One exchange of a session over one connection: what it reads and writes is counted. */
 export class Use {
+  /** How many bytes wait for the client. */
+  waiting: () => number;
   readonly #line: Line;
-  readonly #entry: Entry;
+  readonly #recent: Recent;
   readonly #now: () => Millis;
-  readonly #waiting: () => number;
   readonly #begun: { readonly read: number; readonly written: number };
-  #over = false;
 
-  constructor(line: Line, entry: Entry, now: () => Millis, waiting: () => number) {
+  constructor(line: Line, recent: Recent, now: () => Millis, waiting: () => number) {
+    this.waiting = waiting;
     this.#line = line;
-    this.#entry = entry;
+    this.#recent = recent;
     this.#now = now;
-    this.#waiting = waiting;
     const { bytesRead, bytesWritten } = line.wire.socket;
     this.#begun = { read: bytesRead, written: bytesWritten };
-    line.uses += 1;
-    entry.waiting.add(waiting);
+    line.uses.add(this);
+  }
+
+  /** Bytes so far. */
+  get moved(): { readonly read: number; readonly written: number } {
+    const { bytesRead, bytesWritten } = this.#line.wire.socket;
+    return { read: bytesRead - this.#begun.read, written: bytesWritten - this.#begun.written };
+  }
+
+  /** Bytes that wait for the client or for the server. */
+  get buffered(): number {
+    const { readableLength, writableLength } = this.#line.wire.socket;
+    return this.waiting() + readableLength + writableLength;
   }
 
   /** Something was taken from the server. */
   read(): void {
     this.#line.reads += 1;
-    this.#entry.recent.add(this.#now());
+    this.#recent.add(this.#now());
   }
 
   /** Something was given to the server. */
   write(): void {
     this.#line.writes += 1;
-    this.#entry.recent.add(this.#now());
+    this.#recent.add(this.#now());
   }
 
   /** A write to the client had to wait in memory, and the server is held back for it. */
@@ -133,14 +148,12 @@ export class Use {
   }
 
   end(): void {
-    if (this.#over) return;
-    this.#over = true;
-    const { bytesRead, bytesWritten } = this.#line.wire.socket;
-    this.#line.readBytes += bytesRead - this.#begun.read;
-    this.#line.writtenBytes += bytesWritten - this.#begun.written;
-    this.#line.uses -= 1;
-    this.#line.usedAt = this.#now();
-    this.#entry.waiting.delete(this.#waiting);
+    const line = this.#line;
+    if (!line.uses.delete(this)) return;
+    const { read, written } = this.moved;
+    line.readBytes += read;
+    line.writtenBytes += written;
+    line.usedAt = this.#now();
   }
 }
 
@@ -163,7 +176,7 @@ export class Connections implements HoldingSource {
     if (now - this.#prunedAt > RECENT) this.#prune(now);
     let entry = this.#sessions.get(id);
     if (entry === undefined) {
-      entry = { lines: new Map(), recent: new Recent(), waiting: new Set() };
+      entry = { lines: new Map(), recent: new Recent() };
       this.#sessions.set(id, entry);
     }
     let line = entry.lines.get(wire.id);
@@ -171,7 +184,7 @@ export class Connections implements HoldingSource {
       line = new Line(server, wire);
       entry.lines.set(wire.id, line);
     }
-    return new Use(line, entry, this.#now, waiting);
+    return new Use(line, entry.recent, this.#now, waiting);
   }
 
   *sessions(): Iterable<SessionId> {
@@ -184,7 +197,7 @@ export class Connections implements HoldingSource {
     const now = this.#now();
     if (entry === undefined || !refresh(entry, now)) return undefined;
     let buffered = 0;
-    for (const waiting of entry.waiting) buffered += waiting();
+    for (const { uses } of entry.lines.values()) for (const use of uses) buffered += use.buffered;
     return {
       connections: [...entry.lines.values()].map(({ info }) => info),
       ioActivity: entry.recent.sum(now),
@@ -201,7 +214,7 @@ export class Connections implements HoldingSource {
 /** Drops what is no longer the session's; false when nothing is left. */
 function refresh({ lines }: Entry, now: Millis): boolean {
   for (const [id, { uses, usedAt, wire }] of lines)
-    if (uses === 0 && (wire.socket.destroyed || now - usedAt > RECENT)) lines.delete(id);
+    if (uses.size === 0 && (wire.socket.destroyed || now - usedAt > RECENT)) lines.delete(id);
   return lines.size > 0;
 }
 

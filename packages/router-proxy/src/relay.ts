@@ -99,6 +99,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[]>,
     server: Duplex,
   ): void {
+    this.#use?.read();
     const { upgrade } = this.#exchange;
     if (upgrade === undefined || this.#phase !== 'waiting') {
       server.destroy();
@@ -236,7 +237,8 @@ export class Relay implements Dispatcher.DispatchHandler {
 
   #closeGate(): void {
     this.#gate?.close();
-    if (this.#heldBack) return;
+    // An answer that waits until its session is stored waits for no client.
+    if (this.#heldBack || !this.#exchange.response.writableNeedDrain) return;
     this.#heldBack = true;
     this.#use?.high();
   }

@@ -53,6 +53,8 @@ export function openTunnel(
     return;
   }
   response.detachSocket(request.socket);
+  // The response has let go of the connection.
+  if (use !== undefined) use.waiting = () => client.writableLength;
   client.write(head, 'latin1');
   const tunnel = new Tunnel({ client, head: first, server, use, onClientData: used });
   bindToSession(tunnel, session);

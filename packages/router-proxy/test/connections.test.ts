@@ -59,6 +59,43 @@ test('a connection is shown with the bytes and operations that the session cause
   expect([...(router.holdings?.sessions() ?? [])]).toEqual([id]);
 });
 
+test('operations are counted one by one: a head, and each piece of a body, in either direction', async () => {
+  const { target } = await counting((response) => void response.end('ok'));
+  const { url, cookie, shown } = await started(target);
+  const counts = () => {
+    const { reads, writes } = shown()?.connections[0]?.statistics ?? {};
+    return [writes, reads];
+  };
+  await expect.poll(counts).toEqual([1, 2]);
+  for (let i = 0; i < 3; i++) await send(url, { headers: { cookie } });
+  await expect.poll(counts).toEqual([4, 8]);
+  await send(url, { method: 'POST', headers: { cookie }, body: 'one piece' });
+  await expect.poll(counts).toEqual([6, 10]);
+});
+
+test('what goes over a connection is counted while the exchange is under way', async () => {
+  const streams: ServerResponse[] = [];
+  const { target, bytes } = await counting((response, url) => {
+    if (url !== '/stream') return void response.end('ok');
+    streams.push(response);
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: 1\n\n');
+  });
+  const { url, cookie, shown } = await started(target);
+  const statistics = () => shown()?.connections[0]?.statistics;
+  const client = http.get(`${url}/stream`, { headers: { cookie }, agent: false }, (answer) =>
+    answer.resume(),
+  );
+  client.on('error', () => {});
+  await expect.poll(() => streams.length).toBe(1);
+  const before = bytes();
+  await expect.poll(statistics).toMatchObject(before);
+  for (let i = 0; i < 3; i++) streams[0]?.write('data: more\n\n');
+  await expect.poll(statistics).toMatchObject(bytes());
+  expect(bytes().readBytes).toBeGreaterThan(before.readBytes + 3 * 'data: more\n\n'.length);
+  client.destroy();
+});
+
 test('requests of one session at a time have connections of their own; another session over the same connection has counts of its own', async () => {
   const held: ServerResponse[] = [];
   const { target } = await counting((response, url) => {

@@ -48,7 +48,6 @@ interface Attributes {
 interface DraftConnection {
   readonly server: string;
   readonly service: string;
-  readonly statistics: Readonly<Record<string, number>>;
 }
 
 function yaml(upstream: string, redis: string): string {
@@ -222,12 +221,9 @@ describe('a process that serves no sessions shows of those that others serve', (
     await until('the line of the process log', () => lines('/loud').length === 1);
   });
 
-  it('their connections, with the bytes and operations that a client caused, of all processes', async () => {
+  it('their connections, of all processes, and which of these holds them', async () => {
     const { id, cookie } = await begin();
-    const body = 'b'.repeat(30_000);
-    // One connection for all of it in each process, so that what it caused can be counted.
-    for (const gateway of gateways)
-      await send(`${gateway.public}/upload`, { method: 'POST', headers: { cookie }, body });
+    for (const gateway of gateways) await send(`${gateway.public}/upload`, { headers: { cookie } });
     const united = await seen('connections', id, (each) => each.connections.length >= 2);
     expect(united.connections.every(({ server }) => server === 'up')).toBe(true);
     expect(united.io_activity).toBeGreaterThan(2);
@@ -236,15 +232,6 @@ describe('a process that serves no sessions shows of those that others serve', (
     const rows = await connections(id);
     expect(rows).toHaveLength(united.connections.length);
     for (const row of rows) expect([row.server, row.service]).toEqual(['/servers/up', '/services/shop']);
-    const uploads = rows.filter(({ statistics }) => (statistics.written_bytes ?? 0) > 30_000);
-    expect(uploads).toHaveLength(2);
-    for (const { statistics } of uploads) {
-      // The body, and a head with the fields of the session.
-      expect(statistics.written_bytes).toBeLessThan(32_500);
-      expect(statistics.writes).toBeGreaterThanOrEqual(1);
-      expect(statistics.reads).toBeGreaterThanOrEqual(1);
-      expect(statistics.read_bytes).toBeGreaterThan('got /upload'.length);
-    }
   });
 
   it('in the list as in each of them', async () => {
