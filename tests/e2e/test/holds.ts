@@ -18,8 +18,19 @@ export interface Hold {
   close(): void;
 }
 
-export async function holdSocket(gateway: string, cookie: string): Promise<Hold> {
-  const socket = new WebSocket(`${gateway.replace('http', 'ws')}/socket`, { headers: { cookie } });
+export interface SocketHold extends Hold {
+  /** Messages that have come. */
+  readonly received: number;
+  send(text: string): void;
+}
+
+/** @param path `/push`: the server says something five times a second */
+export async function holdSocket(gateway: string, cookie: string, path = '/socket'): Promise<SocketHold> {
+  const socket = new WebSocket(gateway.replace('http', 'ws') + path, { headers: { cookie } });
+  let received = 0;
+  socket.on('message', () => {
+    received += 1;
+  });
   const over = once(socket, 'close').then(([code, reason]) => ({
     at: performance.now(),
     told: `${code} ${reason}`,
@@ -32,6 +43,10 @@ export async function holdSocket(gateway: string, cookie: string): Promise<Hold>
     get open() {
       return socket.readyState === WebSocket.OPEN;
     },
+    get received() {
+      return received;
+    },
+    send: (text) => socket.send(text),
     close: () => socket.terminate(),
   };
 }
@@ -83,7 +98,12 @@ export async function startLiveUpstream(): Promise<{ readonly url: string; stop(
     response.end('hello');
   });
   server.on('upgrade', (request, socket, head) =>
-    sockets.handleUpgrade(request, socket, head, (opened) => opened.send('hello')),
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      opened.send('hello');
+      if (request.url !== '/push') return;
+      const pushing = setInterval(() => opened.send('news'), 200);
+      opened.once('close', () => clearInterval(pushing));
+    }),
   );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
