@@ -51,6 +51,8 @@ export interface LaunchOptions {
   readonly stdin?: string | undefined;
   /** Default: the bin of the thin app. */
   readonly script?: string | undefined;
+  /** Of an {@link App}. Default: `serve`. */
+  readonly args?: readonly string[] | undefined;
 }
 
 /** A process and what it writes. */
@@ -114,7 +116,11 @@ export class App extends Program {
   constructor(yaml: string, options: LaunchOptions = {}) {
     const folder = options.cwd ?? temporaryFolder();
     writeFileSync(join(folder, 'sessionkit.yaml'), yaml);
-    super(['serve'], { env: { SESSIONKIT_ADMIN_PASSWORD: PASSWORD }, ...options, cwd: folder });
+    super(options.args ?? ['serve'], {
+      env: { SESSIONKIT_ADMIN_PASSWORD: PASSWORD },
+      ...options,
+      cwd: folder,
+    });
     this.folder = folder;
   }
 
