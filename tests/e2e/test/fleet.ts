@@ -7,7 +7,8 @@ import { OPERATOR, PASSWORD, Program, repository, until } from './app.js';
 import { type Answer, send } from './client.js';
 import type { SharedStore } from './shared-store.js';
 
-const adminApi = join(repository, 'apps', 'admin-api', 'bin', 'admin-api.mjs');
+/** The program of the admin API alone. */
+export const adminApi = join(repository, 'apps', 'admin-api', 'bin', 'admin-api.mjs');
 const folders = new Set<string>();
 const agent = new Agent({ keepAlive: true });
 
@@ -17,14 +18,14 @@ afterAll(() => {
 });
 
 /** A folder from which the packages are found, as where somebody installed them beside the configuration. */
-function project(): string {
+export function project(): string {
   const folder = mkdtempSync(join(import.meta.dirname, '..', '.app-'));
   folders.add(folder);
   return folder;
 }
 
 /** The URL of a listener, once it is there. */
-async function listening(program: Program, name: string): Promise<string> {
+export async function listening(program: Program, name: string): Promise<string> {
   const found = () => new RegExp(`listening: ${name} (http://[^ "\\n]+)`).exec(program.stderr)?.[1];
   const early = program.ended.then((code) => {
     throw new Error(`it ended (${code}) before it listened:\n${program.output}`);

@@ -1,13 +1,13 @@
 // What sessions do and hold, seen from a process that serves none of them: two gateways and an admin API alone, on one Redis.
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { OPERATOR, PASSWORD, Program, repository, startUpstream, until } from './app.js';
+import { OPERATOR, PASSWORD, Program, startUpstream, until } from './app.js';
 import { cookieOf, idOf, send } from './client.js';
+import { adminApi, listening, project } from './fleet.js';
 
-const adminApi = join(repository, 'apps', 'admin-api', 'bin', 'admin-api.mjs');
 const env = { SESSIONKIT_ADMIN_PASSWORD: PASSWORD };
 /** Another process sees it so soon; on a machine that has other things to do ten times as late. */
 const SEEN = 2_000;
@@ -15,7 +15,7 @@ const PATIENCE = process.env.SESSIONKIT_LONG === '1' ? 1 : 10;
 /** Of what a process has told that is no more. */
 const LEASE = 10_000;
 
-const folder = mkdtempSync(join(import.meta.dirname, '..', '.app-'));
+const folder = project();
 const stops: (() => unknown)[] = [];
 let gateways: readonly Gateway[] = [];
 let admin = '';
@@ -61,15 +61,6 @@ listeners: { public: { service: shop, port: 0 } }
 admin: { listen: "127.0.0.1:0" }
 drain_timeout: 1
 `;
-}
-
-async function listening(program: Program, name: string): Promise<string> {
-  const found = () => new RegExp(`listening: ${name} (http://[^ "\\n]+)`).exec(program.stderr)?.[1];
-  const early = program.ended.then((code) => {
-    throw new Error(`it ended (${code}) before it listened:\n${program.output}`);
-  });
-  early.catch(() => {});
-  return Promise.race([until(`the listener ${name}`, found), early]);
 }
 
 async function ask(method: string, path: string, body?: unknown, at = admin) {
@@ -144,7 +135,6 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const stop of stops.reverse()) await stop();
-  rmSync(folder, { recursive: true, force: true });
 });
 
 const at = (number: 0 | 1): Gateway => gateways[number] as Gateway;

@@ -131,6 +131,24 @@ async function started(yaml: string, store: SampleStore | undefined): Promise<Ap
   return startApp(yaml, { cwd, args: ['--config', 'sessionkit.yaml'] });
 }
 
+/** Logs in, or is given a session where it is made without asking, comes back, and finds it; somebody without the token does not. */
+async function visitTwice({ name, carrier }: Sample, app: App) {
+  const [path, user] = name === 'main' ? ['/', null] : ['/login', 'ann'];
+  const first = await send(`${app.public}${path}`);
+  expect(first.status).toBe(200);
+  expect(JSON.parse(first.body)).toMatchObject({ visit: 1 });
+  expect('set-cookie' in first.headers).toBe(carrier === 'cookie');
+  const { token, headers, query } = carriers[carrier]?.(first) ?? expect.fail();
+  const id = idOf(token);
+  const second = await send(`${app.public}/${query}`, { headers });
+  expect(second.status).toBe(200);
+  expect(JSON.parse(second.body)).toEqual({ id, user, visit: 2 });
+  const stranger = JSON.parse((await send(`${app.public}/plain`)).body);
+  expect(stranger).toMatchObject({ user: null, visit: 1 });
+  expect(stranger.id).not.toBe(id);
+  return { id, user, token };
+}
+
 const pathsOf = (stderr: string) =>
   [...stderr.matchAll(/\b(session\.(?:transport|backend)): no /g)].map(([, path]) => path);
 
@@ -145,21 +163,8 @@ describe("the samples of the SXAPI session manager's document, as written", () =
         expect(pathsOf(app.stderr)).toEqual(sample.leftOut ?? []);
 
         const begun = Date.now();
-        const path = name === 'main' ? '/' : '/login';
-        const user = name === 'main' ? null : 'ann';
-        const first = await send(`${app.public}${path}`);
-        expect(first.status).toBe(200);
-        expect(JSON.parse(first.body)).toMatchObject({ visit: 1 });
-        expect('set-cookie' in first.headers).toBe(sample.carrier === 'cookie');
-        const { token, headers, query } = carriers[sample.carrier]?.(first) ?? expect.fail();
-        const id = idOf(token);
-        const second = await send(`${app.public}/${query}`, { headers });
-        expect(second.status).toBe(200);
-        expect(JSON.parse(second.body)).toEqual({ id, user, visit: 2 });
+        const { id, user, token } = await visitTwice(sample, app);
         counts.visitedTwice += 1;
-        const stranger = JSON.parse((await send(`${app.public}/plain`)).body);
-        expect(stranger).toMatchObject({ user: null, visit: 1 });
-        expect(stranger.id).not.toBe(id);
 
         const seen = await send(`${app.admin}/v1/sessions/${id}`, { headers: OPERATOR });
         const { data } = JSON.parse(seen.body) as { data: { id: string; attributes: { user?: string } } };
@@ -198,6 +203,7 @@ it.each([
         names.filter((name) => /^(set-cookie|session-token|authorization|x-session-.*)$/.test(name)),
       ).toEqual([]);
     }
+    for (const sample of samples) await expect(visitTwice(sample, app), sample.name).rejects.toThrow();
     const list = await send(`${app.admin}/v1/sessions`, { headers: OPERATOR });
     expect(JSON.parse(list.body)).toMatchObject({ data: [] });
     expect(pathsOf(app.stderr)).toEqual([]);
