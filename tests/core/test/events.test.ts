@@ -1,27 +1,37 @@
-import { channel } from 'node:diagnostics_channel';
-import { onEvent, SessionError, type SessionEventName } from '@sessionkit/session-core';
+import { type Channel, channel } from 'node:diagnostics_channel';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { events, onEvent, SessionError, type SessionEventName } from '@sessionkit/session-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { Browser, world, wrap } from './harness.js';
 
-const NAMES = [
-  'sessionkit:session.created',
-  'sessionkit:session.changed',
-  'sessionkit:session.login',
-  'sessionkit:session.rotated',
-  'sessionkit:session.ended',
-  'sessionkit:session.swept',
-  'sessionkit:visit.refused',
-  'sessionkit:session.conflict',
-  'sessionkit:session.altered',
-  'sessionkit:store.call',
-] as const satisfies readonly SessionEventName[];
+const NAMES = Object.values(events).map((each) => String((each as Channel).name)) as SessionEventName[];
+
+/** The members of each payload by its channel, as the README tells them. */
+const documented = new Map(
+  [
+    ...readFileSync(join(import.meta.dirname, '../../../packages/session-core/README.md'), 'utf8').matchAll(
+      /^\| `(sessionkit:[\w.]+)` \| ([^|]+) \|/gm,
+    ),
+  ].map(([, name = '', members = '']) => [
+    name,
+    [...members.matchAll(/`(\w+)`/g)].map(([, member]) => member),
+  ]),
+);
+
+const formOf = (members: readonly (string | undefined)[]) => [...members].sort().join();
+/** The forms of all payloads that were published in one test or another, by channel. */
+const seen = new Map<string, Set<string>>();
 
 /** Short names of what is published, and the payloads. */
 function listen() {
   const heard: { name: string; payload: object }[] = [];
   for (const name of NAMES)
     onTestFinished(
-      onEvent(name, (payload) => heard.push({ name: name.slice(name.indexOf('.') + 1), payload })),
+      onEvent(name, (payload) => {
+        heard.push({ name: name.slice(name.indexOf('.') + 1), payload });
+        seen.set(name, (seen.get(name) ?? new Set()).add(formOf(Object.keys(payload))));
+      }),
     );
   const take = () => heard.splice(0).filter(({ name }) => name !== 'call');
   return { heard, take };
@@ -143,4 +153,10 @@ test('nobody is told who has stopped listening, and nothing is made for nobody',
   await new Browser(service).visit();
   expect(heard).toBe(1);
   expect(channel('sessionkit:session.created').hasSubscribers).toBe(false);
+});
+
+test('the README names each channel with the members of its payload, and each was seen with these and no others', () => {
+  const told = new Map([...documented].map(([name, members]) => [name, new Set([formOf(members)])]));
+  expect([...told.keys()].sort()).toEqual([...NAMES].sort());
+  expect(seen).toEqual(told);
 });
