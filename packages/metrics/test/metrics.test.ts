@@ -12,6 +12,7 @@ import {
 } from '@sessionkit/session-core';
 import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
+import { Registry } from 'prom-client';
 import { expect, it, onTestFinished } from 'vitest';
 import { createMetrics } from '../src/index.js';
 
@@ -91,6 +92,21 @@ it('counts what happens to sessions, by service and by the words of closed lists
   );
 });
 
+it('counts a save that lost against another process', async () => {
+  const backend = memory();
+  const { service, metrics } = world({ backend });
+  const other = createSessionManager();
+  onTestFinished(() => other.close());
+  const far = other.service('shop', { transports: [cookie()], backend: backend.share() });
+  const { token } = await visit(service);
+  expect(await samples(metrics)).toContain('sessionkit_conflicts_total 0');
+  await visit(service, token, async ({ session }) => {
+    session.set('a', 1);
+    await visit(far, token, (theirs) => theirs.session.set('b', 2));
+  });
+  expect(await samples(metrics)).toContain('sessionkit_conflicts_total 1');
+});
+
 it('times the calls of a store and counts their faults, and leaves out a count that it cannot give', async () => {
   const sound = memory();
   let down = false;
@@ -123,11 +139,27 @@ it('has metrics of the process as well, and stops counting when it is closed', a
   await manager.close();
 });
 
-it('names in the README every metric that there is, with its labels, and no other', async () => {
-  const { metrics } = world();
-  const text = await metrics.text();
-  const there = [...text.matchAll(/^# HELP (\S+) /gm)].map(([, name]) => name).sort();
+it('names in the README every metric that there is, with its type and its labels, and no other', () => {
+  const registry = new Registry();
+  const manager = createSessionManager();
+  const metrics = createMetrics({ manager, registry, process: false });
+  onTestFinished(async () => {
+    metrics.close();
+    await manager.close();
+  });
+  // What the library knows of a metric besides its public members.
+  const there = registry
+    .getMetricsAsArray()
+    .map((metric) => metric as typeof metric & { readonly type: string; readonly labelNames: string[] })
+    .map(({ name, type, labelNames }) => [name, type, [...labelNames].sort()]);
   const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
-  const named = [...readme.matchAll(/^\| `(sessionkit_\w+)`/gm)].map(([, name]) => name).sort();
-  expect(named).toEqual(there);
+  const named = [...readme.matchAll(/^\| `(sessionkit_\w+)` +\| (\w+) +\| ([^|]*) \|/gm)].map(
+    ([, name, type, labels = '']) => [
+      name,
+      type,
+      [...labels.matchAll(/\w+/g)].map(([label]) => label).sort(),
+    ],
+  );
+  const byName = (a: readonly unknown[], b: readonly unknown[]) => (String(a[0]) < String(b[0]) ? -1 : 1);
+  expect(named.sort(byName)).toEqual(there.sort(byName));
 });
