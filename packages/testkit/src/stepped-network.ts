@@ -4,7 +4,7 @@ import type { Millis } from '@sessionkit/session-core';
 import type { Address } from './store-harness.js';
 
 /** For so long nobody has sent anything: what can be asked without an answer has been asked, and what can be answered has been answered. */
-const QUIET: Millis = 25;
+const QUIET: Millis = 40;
 
 /**
  * Stands between a client and a store and counts round trips. While it counts, answers are held until nothing more is asked and nothing more is answered, and are then let

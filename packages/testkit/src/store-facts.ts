@@ -47,7 +47,7 @@ export interface StoreFacts {
 const TOUCHES = 500;
 const PAGE = 20;
 /** A busy machine can break one round trip in two, and never make two of them one. */
-const TRIES = 3;
+const TRIES = 5;
 
 /** Never aborts. One for each call: many at a time would be too many listeners on one. */
 function unhurried(): AbortSignal {
