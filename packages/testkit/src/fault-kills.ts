@@ -102,6 +102,7 @@ async function failsOver(kit: FaultKit, durable: boolean): Promise<void> {
 export const killCases: readonly FaultCase[] = [
   {
     name: 'killed under load and started again: every acknowledged save is there',
+    applies: ({ forgets }) => forgets !== true,
     async run(kit) {
       const { store, measures } = kit;
       const application = await kit.start();

@@ -30,8 +30,10 @@ export async function faultMutation(
   harness: StoreHarness,
   { only = () => true }: { readonly only?: ((name: string) => boolean) | undefined } = {},
 ): Promise<FaultMutationReport> {
-  const cases = (await casesOf(harness)).filter(({ name }) => only(name));
-  const tries = faultMutants.flatMap((mutant) =>
+  const { cases: all, late } = await casesOf(harness);
+  const cases = all.filter(({ name }) => only(name));
+  const mutants = faultMutants.filter(({ unlessLate }) => !(late && unlessLate === true));
+  const tries = mutants.flatMap((mutant) =>
     mutant.refusedBy.flatMap(([name, says]) =>
       cases.filter((one) => one.name.startsWith(name)).map((one) => ({ mutant, one, says })),
     ),
@@ -59,7 +61,10 @@ export async function faultMutation(
   };
 }
 
-async function casesOf(harness: StoreHarness): Promise<readonly FaultCase[]> {
+/** The cases that apply, and whether a write may arrive late. */
+async function casesOf(
+  harness: StoreHarness,
+): Promise<{ readonly cases: readonly FaultCase[]; readonly late: boolean }> {
   const store = await harness.start();
   try {
     const backend = await store.connect();
@@ -69,7 +74,7 @@ async function casesOf(harness: StoreHarness): Promise<readonly FaultCase[]> {
       (applies?.(harness, store) ?? true);
     const cases = faultCases.filter(fits);
     await backend.close();
-    return cases;
+    return { cases, late: backend.traits.lateWrites };
   } finally {
     await store.stop();
   }

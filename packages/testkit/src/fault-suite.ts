@@ -64,7 +64,7 @@ export async function faultSuite(harness: StoreHarness, options: FaultOptions = 
         passed += 1;
       },
     })),
-    report: () => [reportOf(harness.name, passed, settings, measures), ...notesOf(harness.name, measures)],
+    report: () => [reportOf(harness, passed, settings, measures), ...notesOf(harness.name, measures)],
     close: () => store.stop(),
   };
 }
@@ -137,15 +137,24 @@ async function withoutUnhandled(run: () => Promise<void>): Promise<void> {
   assert.deepEqual(unhandled, [], 'promises were rejected and nobody took it');
 }
 
-function reportOf(name: string, passed: number, settings: FaultSettings, measures: FaultMeasures): string {
+function reportOf(
+  { name, forgets }: StoreHarness,
+  passed: number,
+  settings: FaultSettings,
+  measures: FaultMeasures,
+): string {
   const { slowest, recovered, acknowledged, found } = measures;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
   return [
     `faults ${name}: ${passed} cases`,
     `slowest silent answer ${whole(slowest)} ms (at most ${whole(settings.deadline + LATE_BY)})`,
     `recovered within ${whole(recovered)} ms (at most ${whole(RECOVERED_WITHIN)})`,
-    `saves acknowledged ${acknowledged} (at least ${leastAcknowledged({ settings })})`,
-    `found after restart ${found}`,
+    ...(forgets
+      ? ['forgets everything in a restart']
+      : [
+          `saves acknowledged ${acknowledged} (at least ${leastAcknowledged({ settings })})`,
+          `found after restart ${found}`,
+        ]),
   ].join(', ');
 }
 

@@ -50,6 +50,8 @@ export interface StoreHarness {
   readonly name: string;
   /** Its client has a pool, which `pool` bounds. Left out: it has not. */
   readonly pooled?: boolean | undefined;
-  /** Starts an empty store, with settings under which what is acknowledged survives a kill. */
+  /** It forgets everything when it is killed, so that the cases in which acknowledged saves are looked for afterwards do not apply. Left out: it keeps them. */
+  readonly forgets?: boolean | undefined;
+  /** Starts an empty store, with settings under which what is acknowledged survives a kill, unless it {@link forgets}. */
   start(): Promise<RunningStore>;
 }
