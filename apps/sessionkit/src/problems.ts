@@ -1,8 +1,6 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { Problem } from '@sessionkit/http-node';
-import { problem } from '@sessionkit/http-node';
-import type { Refusal } from '@sessionkit/session-core';
+import { type Problem, problem, type Refusal } from '@sessionkit/session-core';
 
 const TYPE = 'application/problem+json';
 

@@ -72,7 +72,7 @@ export class Visited {
 }
 
 function givenId(request: IncomingMessage, view: VisitRequest, { trust }: HttpSettings): string | undefined {
-  if (!trust?.(request.socket.remoteAddress ?? '', 0)) return undefined;
+  if (!trust?.(request.socket.remoteAddress ?? '')) return undefined;
   const given = view.header('x-request-id');
   return given !== undefined && REQUEST_ID.test(given) ? given : undefined;
 }

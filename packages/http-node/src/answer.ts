@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
+  failure,
   type HeaderField,
   type Refusal,
+  type Reply,
+  replyTo,
   type Service,
   SessionError,
   type Visit,
@@ -10,7 +13,7 @@ import {
 import { clearFields, setFields } from './fields.js';
 import { Hold } from './hold.js';
 import { logFault } from './log.js';
-import { failure, replyTo, sendReply } from './problem.js';
+import { sendReply } from './reply.js';
 import { nodeRequest } from './request.js';
 import type { HttpSettings } from './settings.js';
 import { whenClosed } from './sockets.js';
@@ -106,19 +109,31 @@ export class Answer {
 
   /** The handler failed: answers for it, or cuts off what has begun. */
   fail(error: unknown): void {
-    const response = this.#response;
     const refusal = error instanceof SessionError ? this.visit.refuse(error) : undefined;
     if (refusal === undefined || refusal.status >= 500) {
       logFault(this.#settings, this.visit, `the handler of ${describe(this.#request)} failed`, error);
     }
+    if (refusal !== undefined) this.refuse(refusal);
+    else this.#replace(failure);
+  }
+
+  /** Answers a refusal in place of the application: nothing that it did so far is stored or seen. What has begun is cut off. */
+  refuse(refusal: Refusal): void {
+    const response = this.#response;
+    const reply = replyTo(refusal);
+    if (response.writableEnded || response.destroyed || this.#hold?.refuse(reply)) return;
+    this.#replace(reply);
+  }
+
+  #replace(reply: Reply): void {
+    const response = this.#response;
     if (response.writableEnded || response.destroyed) return;
-    if (refusal !== undefined && this.#hold?.refuse(replyTo(refusal))) return;
     if (response.headersSent) {
       response.destroy();
       return;
     }
     clearFields(response);
-    sendReply(this.#request, response, refusal === undefined ? failure : replyTo(refusal));
+    sendReply(this.#request, response, reply);
   }
 }
 

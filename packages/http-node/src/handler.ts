@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import type { Service, Session } from '@sessionkit/session-core';
+import { type Access, checkAccess, failure, type Service, type Session } from '@sessionkit/session-core';
 import { attach } from './answer.js';
-import { failure, sendReply } from './problem.js';
+import { sendReply } from './reply.js';
 import { nodeRequest } from './request.js';
 import { type HttpOptions, httpSettings } from './settings.js';
 import { describe } from './target.js';
@@ -12,6 +12,11 @@ export type SessionHandler = (
   session: Session,
 ) => void | Promise<void>;
 
+export interface HandlerOptions extends HttpOptions {
+  /** What the handler asks of the session, beyond the rule of the path. Default: nothing. */
+  readonly access?: Access | undefined;
+}
+
 /**
  * Makes a listener for `http.createServer` of a handler with a session. Requests that are refused do not reach the handler. A handler that throws or rejects is
  * logged and answered with 500, or with what a `SessionError` stands for; if its head has gone out the connection is cut.
@@ -21,15 +26,21 @@ export type SessionHandler = (
 export function sessionHandler(
   service: Service,
   handler: SessionHandler,
-  options?: HttpOptions,
+  options: HandlerOptions = {},
 ): RequestListener {
   const settings = httpSettings(options);
+  const access = options.access && checkAccess(options.access);
   return (request, response) => {
     service
       .open(nodeRequest(request, settings))
       .then((visit) => {
         const answer = attach(visit, request, response, settings);
         if (answer === undefined) return;
+        const lacking = access && service.require(visit, access);
+        if (lacking !== undefined) {
+          answer.refuse(lacking);
+          return;
+        }
         try {
           const result = handler(request, response, visit.session);
           if (result !== undefined) Promise.resolve(result).catch((error: unknown) => answer.fail(error));

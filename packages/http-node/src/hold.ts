@@ -1,9 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { HeaderField, Refusal, Visit } from '@sessionkit/session-core';
+import {
+  failure,
+  type HeaderField,
+  type Refusal,
+  type Reply,
+  replyTo,
+  type Visit,
+} from '@sessionkit/session-core';
 import { clearFields, fieldValue, setFields } from './fields.js';
 import { checkChunk, coded, type HeadArguments, takeHead } from './given.js';
 import { logFault } from './log.js';
-import { failure, type Reply, replyTo, sendReply } from './problem.js';
+import { sendReply } from './reply.js';
 import type { HttpSettings } from './settings.js';
 import { Sources } from './sources.js';
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { type Service, type Session, SessionError } from '@sessionkit/session-core';
-import { openVisit } from './answer.js';
+import { type Access, checkAccess, type Service, type Session, SessionError } from '@sessionkit/session-core';
+import { type Answer, attach } from './answer.js';
+import { nodeRequest } from './request.js';
 import { type HttpOptions, httpSettings } from './settings.js';
 
 /** A request that has passed {@link sessionMiddleware}. */
@@ -14,6 +15,12 @@ export type SessionMiddleware = (
   next: (error?: unknown) => void,
 ) => void;
 
+/** What {@link requireSession} needs of the middleware before it. */
+const opened = Symbol('sessionkit.opened');
+interface OpenedRequest extends SessionRequest {
+  [opened]: { readonly service: Service; readonly answer: Answer };
+}
+
 /**
  * Makes a middleware for Connect and Express that gives every request its session, as `req.session`. Requests that are refused are answered here and go no
  * further.
@@ -23,11 +30,37 @@ export type SessionMiddleware = (
 export function sessionMiddleware(service: Service, options?: HttpOptions): SessionMiddleware {
   const settings = httpSettings(options);
   return (request, response, next) => {
-    openVisit(service, request, response, settings).then((visit) => {
-      if (visit === undefined) return;
-      (request as SessionRequest).session = visit.session;
-      next();
-    }, next);
+    service
+      .open(nodeRequest(request, settings))
+      .then((visit) => {
+        const answer = attach(visit, request, response, settings);
+        if (answer === undefined) return;
+        (request as OpenedRequest).session = visit.session;
+        (request as OpenedRequest)[opened] = { service, answer };
+        next();
+      })
+      .catch(next);
+  };
+}
+
+/**
+ * Makes a middleware for routes that need a session, a logged-in user, or a login within some time. Who has not what it asks is answered here: nothing that the
+ * request changed so far is stored.
+ *
+ * @throws SessionError `CONFIG_INVALID` for a bad `access`; the middleware passes it to `next` when no {@link sessionMiddleware} stands before it.
+ */
+export function requireSession(access: Access = {}): SessionMiddleware {
+  checkAccess(access);
+  return (request, _response, next) => {
+    const visited = (request as Partial<OpenedRequest>)[opened];
+    if (visited === undefined) {
+      next(withoutMiddleware());
+      return;
+    }
+    const { service, answer } = visited;
+    const refusal = service.require(answer.visit, access);
+    if (refusal === undefined) next();
+    else answer.refuse(refusal);
   };
 }
 
@@ -37,11 +70,13 @@ export function sessionMiddleware(service: Service, options?: HttpOptions): Sess
  */
 export function sessionOf(request: IncomingMessage): Session {
   const { session } = request as Partial<SessionRequest>;
-  if (session === undefined) {
-    throw new SessionError(
-      'CONFIG_INVALID',
-      'the request has no session: put sessionMiddleware before this handler',
-    );
-  }
+  if (session === undefined) throw withoutMiddleware();
   return session;
+}
+
+function withoutMiddleware(): SessionError {
+  return new SessionError(
+    'CONFIG_INVALID',
+    'the request has no session: put sessionMiddleware before this handler',
+  );
 }

@@ -1,8 +1,7 @@
 import type { IncomingMessage } from 'node:http';
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type ClientInfo, isPrivateAddress, type VisitRequest } from '@sessionkit/session-core';
-import proxyAddr from 'proxy-addr';
+import { type ClientInfo, Forwarding, type VisitRequest } from '@sessionkit/session-core';
 import type { HttpSettings } from './settings.js';
 import { type Target, targetOf } from './target.js';
 
@@ -27,7 +26,7 @@ class NodeRequest implements VisitRequest {
   private readonly settings: HttpSettings;
   private readonly target: Target;
   private parameters: URLSearchParams | undefined;
-  private trusted: readonly string[] | undefined;
+  private proxies: Forwarding | undefined;
 
   constructor(request: IncomingMessage, settings: HttpSettings, upgrade: boolean) {
     this.request = request;
@@ -59,73 +58,42 @@ class NodeRequest implements VisitRequest {
     return this.parameters.getAll(name);
   }
 
+  get peer(): string {
+    return this.request.socket.remoteAddress ?? '';
+  }
+
   get secure(): boolean {
-    const scheme = this.forwarded('x-forwarded-proto');
+    const scheme = this.forwarding.value('x-forwarded-proto');
     if (scheme !== undefined) return scheme.toLowerCase() === 'https';
     return isEncrypted(this.request.socket);
   }
 
   get host(): string | undefined {
-    return this.forwarded('x-forwarded-host') ?? this.target.authority ?? this.header('host');
+    return this.forwarding.value('x-forwarded-host') ?? this.target.authority ?? this.header('host');
   }
 
   get untrustedProxy(): boolean {
-    const { remoteAddress } = this.request.socket;
-    if (remoteAddress === undefined || this.trustsPeer()) return false;
-    if (this.header('x-forwarded-for') === undefined && this.header('forwarded') === undefined) return false;
-    return isPrivateAddress(plain(remoteAddress));
+    return this.forwarding.untrusted;
   }
 
   client(): ClientInfo {
     const { socket } = this.request;
-    const hops = this.hops();
-    // Beyond a trusted proxy there may stand anything; what is no address leaves the proxy's own.
-    const last = hops.length - 1;
-    const index = last > 0 && isIP(hops[last] ?? '') === 0 ? last - 1 : last;
+    const { ip, direct } = this.forwarding.client;
     return {
-      ip: plain(hops[index] ?? ''),
-      port: index > 0 ? 0 : (socket.remotePort ?? 0),
+      ip,
+      port: direct ? (socket.remotePort ?? 0) : 0,
       cipher: isEncrypted(socket) ? (socket.getCipher()?.name ?? '') : '',
       userAgent: (this.header('user-agent') ?? '').slice(0, LONGEST_USER_AGENT),
       attributes: NO_ATTRIBUTES,
     };
   }
 
-  private trustsPeer(): boolean {
-    const { trust } = this.settings;
-    return trust?.(this.request.socket.remoteAddress ?? '', 0) ?? false;
-  }
-
-  /** Addresses from the peer up to the first that is not trusted, which is the client. */
-  private hops(): readonly string[] {
-    if (this.trusted === undefined) {
-      const { trust } = this.settings;
-      const peer = this.request.socket.remoteAddress ?? '';
-      this.trusted = trust?.(peer, 0) ? proxyAddr.all(this.request, trust) : [peer];
-    }
-    return this.trusted;
-  }
-
-  /**
-   * What the outermost trusted proxy said. Each proxy may have added a value, so the count of trusted hops tells which one is its; those further to
-   * the left came from the client.
-   */
-  private forwarded(name: string): string | undefined {
-    if (this.settings.trust === undefined || !this.trustsPeer()) return undefined;
-    const list = this.header(name);
-    if (list === undefined) return undefined;
-    if (!list.includes(',')) return list.trim() || undefined;
-    const values = list.split(',');
-    const proxies = Math.max(1, this.hops().length - 1);
-    return values[Math.max(0, values.length - proxies)]?.trim() || undefined;
+  private get forwarding(): Forwarding {
+    this.proxies ??= new Forwarding(this, this.settings.trust);
+    return this.proxies;
   }
 }
 
 function isEncrypted(socket: Socket): socket is TLSSocket {
   return 'encrypted' in socket && socket.encrypted === true;
-}
-
-/** An IPv4 address that came in over an IPv6 socket, as IPv4. */
-function plain(address: string): string {
-  return /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address) ? address.slice(7) : address;
 }

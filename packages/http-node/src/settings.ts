@@ -1,5 +1,4 @@
-import { type Environment, processEnvironment, SessionError } from '@sessionkit/session-core';
-import proxyAddr from 'proxy-addr';
+import { type Environment, processEnvironment, type Trust, trustedProxies } from '@sessionkit/session-core';
 
 export interface HttpOptions {
   /**
@@ -10,9 +9,6 @@ export interface HttpOptions {
   /** Where faults are logged. Default: `processEnvironment` of session-core (warnings and errors to stderr). */
   readonly environment?: Pick<Environment, 'log'> | undefined;
 }
-
-/** Whether an address may speak for the addresses behind it. */
-export type Trust = (address: string, hop: number) => boolean;
 
 /** {@link HttpOptions}, checked and compiled. Made once per server, used by every request. */
 export interface HttpSettings {
@@ -27,28 +23,7 @@ export interface HttpSettings {
  */
 export function httpSettings(options: HttpOptions = {}): HttpSettings {
   return {
-    trust: compileTrust(options.trustProxy),
+    trust: trustedProxies(options.trustProxy),
     environment: options.environment ?? processEnvironment,
   };
-}
-
-function compileTrust(ranges: unknown): Trust | undefined {
-  if (ranges === undefined) return undefined;
-  if (!Array.isArray(ranges) || !ranges.every((range) => typeof range === 'string')) {
-    throw new SessionError(
-      'CONFIG_INVALID',
-      `trustProxy must list the addresses of your proxies, such as ['10.0.0.0/8']; ${JSON.stringify(ranges)} would let any client claim any address`,
-    );
-  }
-  if (ranges.length === 0) return undefined;
-  try {
-    return proxyAddr.compile([...ranges]);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new SessionError(
-      'CONFIG_INVALID',
-      `trustProxy: ${reason}; give IP addresses and CIDR ranges, such as '10.0.0.0/8'`,
-      { cause },
-    );
-  }
 }

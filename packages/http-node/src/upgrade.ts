@@ -1,7 +1,13 @@
 import { type IncomingMessage, STATUS_CODES, validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { HeaderField, Refusal, Service, Session, Visit } from '@sessionkit/session-core';
-import { replyTo } from './problem.js';
+import {
+  type HeaderField,
+  type Refusal,
+  replyTo,
+  type Service,
+  type Session,
+  type Visit,
+} from '@sessionkit/session-core';
 import { nodeRequest } from './request.js';
 import type { HttpSettings } from './settings.js';
 

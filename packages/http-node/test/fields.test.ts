@@ -4,7 +4,7 @@ import { bearer } from '@sessionkit/transport-bearer';
 import { token } from '@sessionkit/transport-token';
 import { describe, expect, it } from 'vitest';
 import { clearFields, setFields } from '../src/fields.js';
-import { problem, sessionHandler } from '../src/index.js';
+import { sessionHandler } from '../src/index.js';
 import { ask, cookieOf, serve, world } from './help.js';
 
 const blank = () => new ServerResponse(new IncomingMessage(new Socket()));
@@ -118,14 +118,4 @@ it('hands tokens out in headers that a page of another origin may read, and chal
   const planted = ['Host', 'x', 'Authorization', `Bearer ${given}`, 'Authorization', `Bearer ${other}`];
   const twice = await ask(port, '/private', { headers: planted as never });
   expect([twice.status, JSON.parse(twice.body).code]).toEqual([400, 'bad_request']);
-});
-
-it('problem is the document of RFC 9457', () => {
-  expect(problem({ status: 409, code: 'conflict', detail: 'Again.', headers: [] })).toEqual({
-    type: 'about:blank',
-    title: 'Conflict',
-    status: 409,
-    code: 'conflict',
-    detail: 'Again.',
-  });
 });

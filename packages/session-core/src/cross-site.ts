@@ -8,6 +8,15 @@ export function isUnsafe(request: Pick<VisitRequest, 'method' | 'upgrade'>): boo
   return request.upgrade || !SAFE_METHODS.has(request.method);
 }
 
+/** A CORS preflight never carries credentials, and what answers it must be reached to allow anything. */
+export function isPreflight(request: Pick<VisitRequest, 'method' | 'header'>): boolean {
+  return (
+    request.method === 'OPTIONS' &&
+    request.header('access-control-request-method') !== undefined &&
+    request.header('origin') !== undefined
+  );
+}
+
 /**
  * Whether another site made a browser send the request. `Sec-Fetch-Site` (W3C Fetch Metadata) decides where it is present; else `Origin` (RFC 6454) must
  * name the host and port of the request, scheme ignored; a request with neither does not come from a page.

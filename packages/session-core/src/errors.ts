@@ -1,4 +1,4 @@
-import { type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './lists.js';
+import { CLIENT_CODES, type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './lists.js';
 
 const BRAND: unique symbol = Symbol.for('sessionkit.SessionError');
 
@@ -30,6 +30,11 @@ export class SessionError extends Error {
     this.code = code;
     this.retryable = options.retryable ?? false;
     this.clientCode = options.clientCode ?? FAULT_CODES[code];
+  }
+
+  /** HTTP status that goes with {@link clientCode}; 500 without one. Error handlers of Connect, Express and Fastify answer with it. */
+  get statusCode(): number {
+    return this.clientCode === undefined ? 500 : CLIENT_CODES[this.clientCode];
   }
 }
 

@@ -1,3 +1,4 @@
+export { type Access, checkAccess } from './access.js';
 export type { Kept, NotedRequest } from './activity.js';
 export type { Alteration, Altered } from './alterations.js';
 export * from './backend.js';
@@ -15,6 +16,8 @@ export * from './lists.js';
 export { createSessionManager, type ManagerOptions } from './manager.js';
 export * from './module.js';
 export { type AnswerObserver, observeAnswer } from './observe.js';
+export { failure, type Problem, problem, type Reply, replyTo } from './problem.js';
+export { Forwarding, type Trust, trustedProxies } from './proxies.js';
 export * from './record.js';
 export * from './router.js';
 export * from './service.js';

@@ -1,3 +1,4 @@
+import { type Access, lackOf } from './access.js';
 import type { Kept, NotedRequest } from './activity.js';
 import { Chains } from './chains.js';
 import type { Environment, Millis } from './environment.js';
@@ -11,7 +12,7 @@ import type { SessionRecord } from './record.js';
 import type { Restarts } from './restarts.js';
 import { Rotations } from './rotations.js';
 import type { Exchange } from './router.js';
-import type { Service, ServiceOptions, Visit, VisitRequest } from './service.js';
+import type { Refusal, Service, ServiceOptions, Visit, VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
 import { Tally } from './tally.js';
@@ -110,6 +111,12 @@ export class LiveService implements Service {
 
   open(request: VisitRequest): Promise<Visit> {
     return this.#opener.open(request);
+  }
+
+  require(visit: Visit, access: Access): Refusal | undefined {
+    const now = this.store?.now() ?? this.#shared.environment.now();
+    const lack = lackOf(visit.session, access, now);
+    return lack && visit.refuse(lack);
   }
 
   pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void> {

@@ -1,6 +1,6 @@
 import { clearFields } from './answer.js';
 import { firstSeen, withSecretSeen } from './changes.js';
-import { isForeign, isUnsafe } from './cross-site.js';
+import { isForeign, isPreflight, isUnsafe } from './cross-site.js';
 import type { Millis } from './environment.js';
 import { toSessionError } from './errors.js';
 import { type Credential, toToken } from './id.js';
@@ -234,15 +234,6 @@ export class Opener {
         }),
       );
   }
-}
-
-/** A CORS preflight never carries credentials, and what answers it must be reached to allow anything. */
-function isPreflight(request: VisitRequest): boolean {
-  return (
-    request.method === 'OPTIONS' &&
-    request.header('access-control-request-method') !== undefined &&
-    request.header('origin') !== undefined
-  );
 }
 
 /** Whether the end of the session has moved by a tenth of its idle time since the cookie was handed out or renewed. */

@@ -1,3 +1,5 @@
+import { Lack } from './access.js';
+import { isPreflight } from './cross-site.js';
 import { SessionError } from './errors.js';
 import { events } from './events.js';
 import { CLIENT_CODES, type ClientCode } from './lists.js';
@@ -58,9 +60,23 @@ export function missing(settings: Settings, request: VisitRequest, loginUrl: str
 
 /** What a client is told of a fault; undefined for a programming error. */
 export function refusalOf(settings: Settings, request: VisitRequest, fault: unknown): Refusal | undefined {
+  if (fault instanceof Lack) return lacking(settings, request, fault);
   if (!(fault instanceof SessionError) || fault.clientCode === undefined) return undefined;
   const status = CLIENT_CODES[fault.clientCode];
   return refusal(settings, request, fault.clientCode, status === 503 ? { retryAfter: 1 } : {});
+}
+
+/** What a route asked for and the session lacks; a preflight lacks nothing. A newer login is asked for as RFC 9470 says, where tokens travel as bearer tokens. */
+function lacking(settings: Settings, request: VisitRequest, { detail, maxAge }: Lack): Refusal | undefined {
+  if (isPreflight(request)) return undefined;
+  const refused = missing(settings, request, settings.rules.demand(request.path).loginUrl);
+  if (maxAge === undefined) return { ...refused, detail };
+  const stepUp = `error="insufficient_user_authentication", error_description="A newer login is needed", max_age="${maxAge}"`;
+  const headers = refused.headers.map(([name, value]): HeaderField => {
+    if (name !== 'www-authenticate' || !/^Bearer\b/.test(value)) return [name, value];
+    return [name, value === 'Bearer' ? `Bearer ${stepUp}` : `${value}, ${stepUp}`];
+  });
+  return { ...refused, headers, detail, maxAge };
 }
 
 /** `hushed`: why the token opens nothing now; undefined: the request may not create a session. */

@@ -1,6 +1,18 @@
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
-import type { ClientCode, HeaderField, Refusal } from '@sessionkit/session-core';
-import { setFields } from './fields.js';
+import type { ClientCode } from './lists.js';
+import type { Refusal } from './service.js';
+import type { HeaderField } from './transport.js';
+
+/** Phrases of the status codes that refusals have (RFC 9110 and RFC 6585). */
+const TITLES: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  409: 'Conflict',
+  413: 'Payload Too Large',
+  429: 'Too Many Requests',
+  500: 'Internal Server Error',
+  503: 'Service Unavailable',
+};
 
 /** A problem document (RFC 9457). With the type `about:blank` its title is the phrase of the status. */
 export interface Problem {
@@ -10,15 +22,24 @@ export interface Problem {
   /** Absent when the application failed rather than the session. */
   readonly code?: ClientCode;
   readonly detail: string;
+  /** Seconds since a login that would do (the parameter of RFC 9470): there when a newer login is asked for. */
+  readonly max_age?: number;
 }
 
 /** The body of a refusal, to be sent as `application/problem+json`. */
-export function problem(refusal: Refusal): Problem {
-  const { status, code, detail } = refusal;
-  return { type: 'about:blank', title: STATUS_CODES[status] ?? 'Error', status, code, detail };
+export function problem({ status, code, detail, maxAge }: Refusal): Problem {
+  const title = TITLES[status] ?? 'Error';
+  return {
+    type: 'about:blank',
+    title,
+    status,
+    code,
+    detail,
+    ...(maxAge !== undefined && { max_age: maxAge }),
+  };
 }
 
-/** An answer made here, ready to send. */
+/** An answer in place of the application's, ready to send. */
 export interface Reply {
   readonly status: number;
   readonly headers: readonly HeaderField[];
@@ -30,12 +51,11 @@ export function replyTo(refusal: Refusal): Reply {
   if (refusal.status >= 300 && refusal.status < 400) {
     return { status: refusal.status, headers: [['content-length', '0'], ...refusal.headers], body: '' };
   }
-  return reply(refusal.status, problem(refusal), refusal.headers);
+  return reply(problem(refusal), refusal.headers);
 }
 
 /** The answer for a fault of the application. Tells nothing about it. */
 export const failure: Reply = reply(
-  500,
   {
     type: 'about:blank',
     title: 'Internal Server Error',
@@ -45,29 +65,12 @@ export const failure: Reply = reply(
   [['cache-control', 'no-store']],
 );
 
-function reply(status: number, document: Problem, headers: readonly HeaderField[]): Reply {
+function reply(document: Problem, headers: readonly HeaderField[]): Reply {
   const body = JSON.stringify(document);
-  const length = String(Buffer.byteLength(body));
+  const length = String(new TextEncoder().encode(body).length);
   return {
-    status,
+    status: document.status,
     headers: [['content-type', 'application/problem+json'], ['content-length', length], ...headers],
     body,
   };
-}
-
-/**
- * Sends a reply. The rest of the request's body is read and dropped by node once the answer is out, so that the connection
- * can be used again.
- */
-export function sendReply(
-  request: IncomingMessage,
-  response: ServerResponse,
-  reply: Reply,
-  end: ServerResponse['end'] = response.end,
-): void {
-  response.statusCode = reply.status;
-  response.statusMessage = '';
-  setFields(response, reply.headers);
-  if (reply.body === '' || request.method === 'HEAD') end.call(response, undefined, 'utf8');
-  else end.call(response, reply.body, 'utf8');
 }
