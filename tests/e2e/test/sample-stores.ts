@@ -1,4 +1,5 @@
 import { startMariadb } from '@sessionkit/test-stores/mariadb';
+import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { createConnection } from 'mysql2/promise';
@@ -75,6 +76,19 @@ export const sampleStores: Readonly<Record<string, () => Promise<SampleStore>>> 
         await client.end();
         await mariadb.stop();
       },
+    };
+  },
+
+  async memcache() {
+    const { host, port, ask, stop } = await startMemcached();
+    return {
+      resource: flow({ _class: 'memcache', host, port }),
+      async look(id) {
+        const all = await ask(`get sessionkit:${id} sessionkit:${id}:seen`);
+        const [, line = '{}'] = all.split(/\r?\n/);
+        return { named: JSON.parse(line), all };
+      },
+      stop,
     };
   },
 };

@@ -49,6 +49,8 @@ const inSql = (id: string, now: number) => ({
   stop_sess: around(now + HOUR),
 });
 
+const tokenAndStop = (token: string, now: number) => ({ token, stopDate: around(now + HOUR) });
+
 const samples: readonly Sample[] = [
   { name: 'main', carrier: 'cookie', andSoOn: ['cookie_name: sxapi-sess', 'max_sessions: 1000'] },
   { name: 'token', carrier: 'token', leftOut: [NO_BACKEND] },
@@ -64,11 +66,18 @@ const samples: readonly Sample[] = [
   },
   { name: 'memory', carrier: 'cookie', leftOut: [NO_TRANSPORT] },
   {
+    name: 'memcache',
+    carrier: 'cookie',
+    leftOut: [NO_TRANSPORT],
+    resource: 'memcache-sample',
+    stored: tokenAndStop,
+  },
+  {
     name: 'redis',
     carrier: 'cookie',
     leftOut: [NO_TRANSPORT],
     resource: 'redis-sample',
-    stored: (token, now) => ({ token, stopDate: around(now + HOUR) }),
+    stored: tokenAndStop,
   },
 ];
 
