@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { SessionError } from '@sessionkit/session-core';
 
-/** What is used of a client of memcache-client (`new MemcacheClient({ server: 'HOST:PORT' })`): one for each server. */
+/** What is used of a client of memcache-client (`new MemcacheClient({ server: 'HOST:PORT' })`), which leads to one server. */
 export interface MemcacheClient {
   readonly options: {
     /** `HOST:PORT`, or with `maxConnections` beside it. */

@@ -5,10 +5,11 @@ import {
   JOURNAL_MAX_ENTRIES,
   type JournalBatch,
   type JournalEntry,
+  SessionError,
   type SessionId,
 } from '@sessionkit/session-core';
 import { decode } from './codec.js';
-import type { Found } from './server.js';
+import { type Found, type Server, storingOver } from './server.js';
 import { digest, type MemcacheStore } from './store.js';
 
 /** So many batches a journal knows again. */
@@ -40,43 +41,43 @@ export async function append(
     byId.set(id, own);
   }
   const batch = digest(batchId).slice(0, 11);
-  const outcomes = await Promise.allSettled(
-    [...byId].map(([id, own]) => appendOne(store, id, batch, own, signal)),
+  const groups = await store.eachServer(byId.keys(), (server, ids) =>
+    appendThose(store, server, batch, new Map(ids.map((id) => [id, byId.get(id) ?? []])), signal),
   );
-  const fault = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (fault !== undefined) throw fault.reason;
+  for (const { answer } of groups) if (answer instanceof SessionError) throw answer;
 }
 
-async function appendOne(
+async function appendThose(
   store: MemcacheStore,
-  id: SessionId,
+  server: Server,
   batch: string,
-  added: readonly Packed[],
+  added: ReadonlyMap<SessionId, readonly Packed[]>,
   signal: AbortSignal,
 ): Promise<void> {
-  const server = store.serverOf(id);
-  const key = store.journal(id);
-  for (;;) {
-    const found = await server.gets([store.record(id), key], signal);
-    const value = found.get(store.record(id))?.value;
-    const record = value === undefined ? undefined : decode(id, value, store.options.names);
-    if (record === undefined || record instanceof Error || record.ended !== undefined) return;
-    const before = found.get(key);
-    const stored = read(before);
-    if (stored.batches.includes(batch)) return;
-    const next = JSON.stringify({
-      batches: [...stored.batches, batch].slice(-BATCHES_KEPT),
-      entries: bounded([...stored.entries, ...added].sort(([x], [y]) => x - y)),
-    } satisfies Stored);
-    // Who writes into its journal uses it now.
-    const ttl = store.ttl(deadFrom({ ...record, seenAt: Math.max(record.seenAt, store.now) }));
-    const refusal =
-      before === undefined
-        ? await server.store('add', key, next, ttl, signal)
-        : before.value === undefined
-          ? await server.store('set', key, next, ttl, signal)
-          : await server.store('cas', key, next, ttl, signal, before.cas);
-    if (refusal === undefined) return;
+  let left = [...added.keys()];
+  while (left.length > 0) {
+    const keys = left.flatMap((id) => [store.record(id), store.journal(id)]);
+    const found = await server.gets(keys, signal);
+    const written: SessionId[] = [];
+    const commands: string[] = [];
+    for (const id of left) {
+      const value = found.get(store.record(id))?.value;
+      const record = value === undefined ? undefined : decode(id, value, store.options.names);
+      if (record === undefined || record instanceof SessionError || record.ended !== undefined) continue;
+      const before = found.get(store.journal(id));
+      const stored = read(before);
+      if (stored.batches.includes(batch)) continue;
+      const next: Stored = {
+        batches: [...stored.batches, batch].slice(-BATCHES_KEPT),
+        entries: bounded([...stored.entries, ...(added.get(id) ?? [])].sort(([x], [y]) => x - y)),
+      };
+      // Who writes into its journal uses it now.
+      const ttl = store.ttl(deadFrom({ ...record, seenAt: Math.max(record.seenAt, store.now) }));
+      written.push(id);
+      commands.push(storingOver(before, store.journal(id), JSON.stringify(next), ttl));
+    }
+    const refusals = await server.change(commands, signal);
+    left = written.filter((_, at) => refusals[at] !== undefined);
   }
 }
 
@@ -86,16 +87,17 @@ export async function readJournals(
   signal: AbortSignal,
 ): Promise<JournalEntry[][]> {
   store.check(signal);
-  const groups = await Promise.all(
-    store.byServer(ids).map(async ([server, chunk]) => {
-      const found = await server.gets(
-        chunk.map((id) => store.journal(id)),
-        signal,
-      );
-      return chunk.map((id) => [id, read(found.get(store.journal(id)))] as const);
-    }),
+  const groups = await store.eachServer(ids, (server, own) =>
+    server.gets(
+      own.map((id) => store.journal(id)),
+      signal,
+    ),
   );
-  const journals = new Map(groups.flat());
+  const journals = new Map<SessionId, Stored>();
+  for (const { ids: own, answer } of groups) {
+    if (answer instanceof SessionError) throw answer;
+    for (const id of own) journals.set(id, read(answer.get(store.journal(id))));
+  }
   return ids.map((id) =>
     (journals.get(id)?.entries ?? []).map(([at, kind, text]) => ({ id, at, kind, text })),
   );

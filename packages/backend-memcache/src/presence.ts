@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { type Link, type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
-import type { Server } from './server.js';
+import { type Server, storing, storingOver } from './server.js';
 import { digest, type MemcacheStore } from './store.js';
 
 /** Who has announced something lately stays in the list of processes for so long. */
 const LISTED: Millis = 60_000;
+/** A server counts whole seconds, and may be one ahead: the end of a lease is in the value. */
+const LEASE_LATE: Millis = 2_000;
 
 /** What a process holds open, as far as it has room in one value. */
 interface Announced {
@@ -29,7 +31,7 @@ export async function announce(
   store.check(signal);
   const name = digest(process);
   const key = store.process(name);
-  const lives = store.ttl(store.now + ttl, 0);
+  const lives = store.ttl(store.now + ttl, LEASE_LATE);
   const [first = [], ...more] = parted(
     links.map(({ id, since, detail }): PackedLink => [id, since, detail]),
     store.options.maxRecordBytes / 2,
@@ -78,7 +80,7 @@ export async function present(
 /** Puts a process into the list, where it is not or will not be for long. Those that have gone leave it meanwhile. */
 async function enlist(store: MemcacheStore, name: string, signal: AbortSignal): Promise<void> {
   const server = serverOf(store, store.processes);
-  const ttl = store.ttl(store.now + LISTED * 2, 0);
+  const ttl = store.ttl(store.now + LISTED, LEASE_LATE);
   for (;;) {
     const before = (await server.gets([store.processes], signal)).get(store.processes);
     const processes = parsed<Record<string, Millis>>(before?.value) ?? {};
@@ -86,12 +88,7 @@ async function enlist(store: MemcacheStore, name: string, signal: AbortSignal): 
     if ((processes[name] ?? 0) > now + LISTED / 2) return;
     const living = Object.entries(processes).filter(([, until]) => until > now);
     const next = JSON.stringify({ ...Object.fromEntries(living), [name]: now + LISTED });
-    const refusal =
-      before === undefined
-        ? await server.store('add', store.processes, next, ttl, signal)
-        : before.value === undefined
-          ? await server.store('set', store.processes, next, ttl, signal)
-          : await server.store('cas', store.processes, next, ttl, signal, before.cas);
+    const [refusal] = await server.change([storingOver(before, store.processes, next, ttl)], signal);
     if (refusal === undefined) return;
   }
 }
@@ -106,7 +103,7 @@ function serverOf(store: MemcacheStore, key: string): Server {
 }
 
 async function put(store: MemcacheStore, key: string, value: string, ttl: number, signal: AbortSignal) {
-  await serverOf(store, key).store('set', key, value, ttl, signal);
+  await serverOf(store, key).change([storing('set', key, value, ttl)], signal);
 }
 
 async function getAll(

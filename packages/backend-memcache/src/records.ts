@@ -10,7 +10,7 @@ import {
   type Touch,
 } from '@sessionkit/session-core';
 import { decode, encode, lastUse, withUse } from './codec.js';
-import type { Found, Server } from './server.js';
+import { type Found, type Server, storing, storingOver, touching } from './server.js';
 import { KEPT_LATE, type MemcacheStore, throwIfNone } from './store.js';
 
 /** The key of the last use outlives its session by so much: what is missing has been evicted, and has not gone by itself. */
@@ -45,45 +45,23 @@ export async function standing(
   );
 }
 
-/** What is stored of sessions anywhere, with a fault in the place of each whose server could not be asked. */
-async function reachable(
-  store: MemcacheStore,
-  ids: Iterable<SessionId>,
-  signal: AbortSignal,
-): Promise<ReadonlyMap<SessionId, Standing | SessionError>> {
-  const groups = await Promise.all(
-    store
-      .byServer(ids)
-      .map(async ([server, chunk]): Promise<(readonly [SessionId, Standing | SessionError])[]> => {
-        try {
-          return [...(await standing(store, server, chunk, signal))];
-        } catch (error) {
-          if (!(error instanceof SessionError)) throw error;
-          return chunk.map((id) => [id, error]);
-        }
-      }),
-  );
-  return new Map(groups.flat());
-}
-
 export async function load(
   store: MemcacheStore,
   ids: readonly SessionId[],
   signal: AbortSignal,
 ): Promise<(SessionRecord | undefined | SessionError)[]> {
   store.check(signal);
-  const found = await reachable(store, ids, signal);
+  const groups = await store.eachServer(ids, (server, own) => standing(store, server, own, signal));
+  throwIfNone(groups.map(({ answer }) => answer));
   const { now } = store;
-  const records = ids.map((id) => {
-    const known = found.get(id);
-    if (known instanceof SessionError) return known;
-    const { record, seen } = known ?? {};
-    return record === undefined || record instanceof SessionError
-      ? record
-      : withUse(record, seen?.value, now);
-  });
-  throwIfNone(records);
-  return records;
+  const found = new Map<SessionId, SessionRecord | undefined | SessionError>();
+  for (const { ids: own, answer } of groups)
+    for (const id of own) {
+      const { record, seen } = answer instanceof SessionError ? { record: answer } : knownOf(answer, id);
+      const isRecord = record !== undefined && !(record instanceof SessionError);
+      found.set(id, isRecord ? withUse(record, seen?.value, now) : record);
+    }
+  return ids.map((id) => found.get(id));
 }
 
 /** Version 1 by `add`, every other one by compare and swap over the version before. */
@@ -106,7 +84,7 @@ export async function save(
   const server = store.serverOf(id);
   if (version === 1 && (await create(store, server, record, signal))) return true;
   for (;;) {
-    const { record: stored, cas, seen } = await one(store, server, id, signal);
+    const { record: stored, cas, seen } = knownOf(await standing(store, server, [id], signal), id);
     if (stored instanceof SessionError) throw stored;
     if (stored === undefined) return false;
     const write = writes.at(-1);
@@ -114,17 +92,11 @@ export async function save(
     if (stored.ended !== undefined || stored.version !== version - 1) return false;
     const next = merged(record, stored, lastUse(seen?.value) ?? 0);
     const value = packed(store, next);
+    const commands = [storing('cas', store.record(id), value, store.ttl(deadFrom(next)), cas)];
     // The note must not go before its session, which now may live longer.
     if (stopAt(next) > stopAt(stored) && seen !== undefined)
-      await server.touch(store.seen(id), store.ttl(stopAt(next), SEEN_LATE), signal);
-    const refusal = await server.store(
-      'cas',
-      store.record(id),
-      value,
-      store.ttl(deadFrom(next)),
-      signal,
-      cas,
-    );
+      commands.unshift(touching(store.seen(id), store.ttl(stopAt(next), SEEN_LATE)));
+    const refusal = (await server.change(commands, signal)).at(-1);
     if (refusal === undefined) return true;
     // Somebody was quicker: a save, which has won, or an end. What they have stored says which.
   }
@@ -138,14 +110,13 @@ async function create(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { id, seenAt } = record;
+  const note = storing('add', store.seen(id), `${seenAt}`, store.ttl(stopAt(record), SEEN_LATE));
   const value = packed(store, record);
-  const [noted, stored] = await Promise.allSettled([
-    server.store('add', store.seen(id), `${seenAt}`, store.ttl(stopAt(record), SEEN_LATE), signal),
-    server.store('add', store.record(id), value, store.ttl(deadFrom(record)), signal),
-  ]);
-  if (stored.status === 'rejected') throw stored.reason;
-  if (noted.status === 'rejected') throw noted.reason;
-  return stored.value === undefined;
+  const refusals = await server.change(
+    [note, storing('add', store.record(id), value, store.ttl(deadFrom(record)))],
+    signal,
+  );
+  return refusals[1] === undefined;
 }
 
 /** What a save stores over what is there: the latest use, the earliest kill. */
@@ -162,72 +133,62 @@ export async function touch(
   signal: AbortSignal,
 ): Promise<SessionId[]> {
   store.check(signal);
-  if (batch.length === 0) return [];
-  const found = await reachable(
-    store,
-    batch.map(({ id }) => id),
-    signal,
+  const byId = new Map(batch.map((one) => [one.id, one]));
+  const groups = await store.eachServer(byId.keys(), (server, ids) =>
+    touchThose(
+      store,
+      server,
+      ids.map((id) => byId.get(id) as Touch),
+      signal,
+    ),
   );
-  throwIfNone([...found.values()]);
+  throwIfNone(groups.map(({ answer }) => answer));
+  // Of what a server has that is down nothing is known; what cannot be stored is nowhere.
+  const dead = groups.flatMap(({ answer }) => (answer instanceof SessionError ? [] : answer));
+  return [...dead, ...[...byId.keys()].filter((id) => !isSessionId(id))];
+}
+
+/** Notes uses that are later than those noted, and lets the sessions stay for as long as they may now go unused. */
+async function touchThose(
+  store: MemcacheStore,
+  server: Server,
+  touches: readonly Touch[],
+  signal: AbortSignal,
+): Promise<SessionId[]> {
   const dead: SessionId[] = [];
-  const moved: Promise<unknown>[] = [];
-  for (const { id, epoch, seenAt } of batch) {
-    const known = found.get(id);
-    // Of what a server has that is down, and of what cannot be understood, nothing is known.
-    if (known instanceof SessionError) continue;
-    const { record, seen } = known ?? {};
-    if (record instanceof SessionError) continue;
-    if (record === undefined || record.ended !== undefined || record.epoch !== epoch) dead.push(id);
-    else if (seenAt > (lastUse(seen?.value) ?? 0))
-      moved.push(move(store, { ...record, seenAt }, seen, signal));
+  let left = touches;
+  while (left.length > 0) {
+    const known = await standing(
+      store,
+      server,
+      left.map(({ id }) => id),
+      signal,
+    );
+    const moved: Touch[] = [];
+    const commands: string[] = [];
+    for (const one of left) {
+      const { id, epoch } = one;
+      const { record, seen } = knownOf(known, id);
+      // Of what cannot be understood nothing is known.
+      if (record instanceof SessionError) continue;
+      if (record === undefined || record.ended !== undefined || record.epoch !== epoch) dead.push(id);
+      else if (one.seenAt > (lastUse(seen?.value) ?? 0)) {
+        // Where the last use is unknown it has been taken for now.
+        const seenAt = seen === undefined ? Math.max(one.seenAt, Math.floor(store.now)) : one.seenAt;
+        moved.push(one);
+        commands.push(
+          touching(store.record(id), store.ttl(deadFrom({ ...record, seenAt }))),
+          storingOver(seen, store.seen(id), `${seenAt}`, store.ttl(stopAt(record), SEEN_LATE)),
+        );
+      }
+    }
+    const refusals = await server.change(commands, signal);
+    left = moved.filter((_, at) => refusals[2 * at + 1] !== undefined);
   }
-  const outcomes = await Promise.allSettled(moved);
-  const fault = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (fault !== undefined) throw fault.reason;
   return dead;
 }
 
-/** Notes a use that is later than the one noted, and lets the session stay for as long as it may now go unused. */
-async function move(
-  store: MemcacheStore,
-  record: SessionRecord,
-  noted: Found | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  const { id, seenAt } = record;
-  const server = store.serverOf(id);
-  const key = store.seen(id);
-  const ttl = store.ttl(stopAt(record), SEEN_LATE);
-  const stays = server.touch(store.record(id), store.ttl(deadFrom(record)), signal);
-  stays.catch(() => undefined);
-  let before = noted;
-  while (seenAt > (lastUse(before?.value) ?? 0)) {
-    // Where the last use is unknown it has been taken for now.
-    const refusal =
-      before === undefined
-        ? await server.store('add', key, `${Math.max(seenAt, Math.floor(store.now))}`, ttl, signal)
-        : await overwrite(server, key, `${seenAt}`, ttl, signal, before);
-    if (refusal === undefined) break;
-    before = (await server.gets([key], signal)).get(key);
-  }
-  await stays;
-}
-
-/** What the client could not read has no token to compare. */
-function overwrite(
-  server: Server,
-  key: string,
-  value: string,
-  ttl: number,
-  signal: AbortSignal,
-  before: Found,
-) {
-  return before.value === undefined
-    ? server.store('set', key, value, ttl, signal)
-    : server.store('cas', key, value, ttl, signal, before.cas);
-}
-
-/** Each by compare and swap over whatever version there is, until it has won. Faults of one server do not keep the sessions of others from being ended. */
+/** Each by compare and swap over whatever version there is, until it has won. A fault of one server does not keep the sessions of others from being ended. */
 export async function end(
   store: MemcacheStore,
   ids: readonly SessionId[],
@@ -235,50 +196,50 @@ export async function end(
   signal: AbortSignal,
 ): Promise<SessionId[]> {
   store.check(signal);
-  const found = await reachable(store, ids, signal);
-  const ended: SessionId[] = [];
-  const faults: unknown[] = [];
-  const ending = [...found].map(async ([id, known]) => {
+  const groups = await store.eachServer(ids, (server, own) => endThose(store, server, own, how, signal));
+  return groups.flatMap(({ answer }) => {
     // Nobody may take a session for ended that is not.
-    if (known instanceof SessionError) throw known;
-    if (await endOne(store, id, known, how, signal)) ended.push(id);
+    if (answer instanceof SessionError) throw answer;
+    return answer;
   });
-  for (const outcome of await Promise.allSettled(ending))
-    if (outcome.status === 'rejected') faults.push(outcome.reason);
-  if (faults.length > 0) throw faults[0];
+}
+
+async function endThose(
+  store: MemcacheStore,
+  server: Server,
+  ids: readonly SessionId[],
+  { at, cause, by, keepUntil }: Ending,
+  signal: AbortSignal,
+): Promise<SessionId[]> {
+  const ended: SessionId[] = [];
+  let left = ids;
+  while (left.length > 0) {
+    const known = await standing(store, server, left, signal);
+    const ending: SessionId[] = [];
+    const commands: string[] = [];
+    for (const id of left) {
+      const { record, cas, seen } = knownOf(known, id);
+      if (record === undefined) continue;
+      if (record instanceof SessionError) {
+        // What nobody can read can have no end that anybody could read.
+        ending.push(id);
+        commands.push(`delete ${store.record(id)}\r\n`);
+      } else if (record.ended === undefined) {
+        const seenAt = Math.max(record.seenAt, lastUse(seen?.value) ?? 0);
+        const over = { ...record, seenAt, data: ENDED_DATA, ended: { at, cause, by } };
+        ending.push(id);
+        commands.push(storing('cas', store.record(id), packed(store, over), store.ttl(keepUntil), cas));
+      }
+    }
+    const refusals = await server.change(commands, signal);
+    ended.push(...ending.filter((_, at) => refusals[at] === undefined));
+    left = ending.filter((_, at) => refusals[at] === 'EXISTS');
+  }
   return ended;
 }
 
-async function endOne(
-  store: MemcacheStore,
-  id: SessionId,
-  known: Standing,
-  { at, cause, by, keepUntil }: Ending,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const server = store.serverOf(id);
-  let { record, cas, seen } = known;
-  for (;;) {
-    if (record === undefined) return false;
-    // What nobody can read can have no end that anybody could read.
-    if (record instanceof SessionError) return (await server.delete(store.record(id), signal)) === undefined;
-    if (record.ended !== undefined) return false;
-    const seenAt = Math.max(record.seenAt, lastUse(seen?.value) ?? 0);
-    const over = { ...record, seenAt, data: ENDED_DATA, ended: { at, cause, by } };
-    const value = packed(store, over);
-    const refusal = await server.store('cas', store.record(id), value, store.ttl(keepUntil), signal, cas);
-    if (refusal === undefined) return true;
-    ({ record, cas, seen } = await one(store, server, id, signal));
-  }
-}
-
-async function one(
-  store: MemcacheStore,
-  server: Server,
-  id: SessionId,
-  signal: AbortSignal,
-): Promise<Standing> {
-  return (await standing(store, server, [id], signal)).get(id) as Standing;
+function knownOf(known: ReadonlyMap<SessionId, Standing>, id: SessionId): Standing {
+  return known.get(id) ?? { record: undefined, cas: '', seen: undefined };
 }
 
 function packed({ options }: MemcacheStore, record: SessionRecord): string {

@@ -60,22 +60,25 @@ const config = z
 
 type Config = z.infer<typeof config>;
 
-/** A client of memcache-client for each server. None connects before it is asked something, and none asks twice. */
+/** A client of memcache-client for each connection that there may be. None connects before it is asked something, and none asks twice. */
 const module: ResourceModule<Config> = {
   contract: CONTRACT_VERSION,
   kind: 'resource',
   type: 'memcache',
   config,
   create({ host = '', port = 11_211, servers = [{ host, port }], ...section }, { deadline = DEADLINE }) {
-    return servers.map(
-      (server) =>
-        new MemcacheClient({
-          server: { server: `${server.host}:${server.port}`, maxConnections: section.pool_size },
-          cmdTimeout: deadline + SILENT_LONGER,
-          connectTimeout: Math.ceil(section.connect_timeout * 1_000),
-          noDelay: true,
-          ...tlsOf(section.tls, server.host),
-        }),
+    return servers.flatMap((server) =>
+      Array.from(
+        { length: section.pool_size },
+        () =>
+          new MemcacheClient({
+            server: { server: `${server.host}:${server.port}`, maxConnections: 1 },
+            cmdTimeout: deadline + SILENT_LONGER,
+            connectTimeout: Math.ceil(section.connect_timeout * 1_000),
+            noDelay: true,
+            ...tlsOf(section.tls, server.host),
+          }),
+      ),
     );
   },
   async close(clients) {

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { SessionError } from '@sessionkit/session-core';
+import type { SessionError } from '@sessionkit/session-core';
 import { onAbort } from './aborts.js';
 import type { MemcacheClient, Place } from './client.js';
 import { faultOf, gaveUp, type Refusal, refusalOf } from './faults.js';
@@ -14,28 +14,57 @@ export interface Found {
 /** What the client makes of an answer to `gets`. */
 type Values = Readonly<Record<string, { readonly value: unknown; readonly casUniq?: string | number }>>;
 
-/** Thrown where nothing has been sent: the connection had been given up. */
+/** What became of a command: its answer, why it was not stored or found, or a fault. */
+type Outcome =
+  | { readonly answer: unknown }
+  | { readonly refusal: Refusal }
+  | { readonly fault: SessionError; readonly unreadable: boolean };
+
+/** Told where nothing has been sent: the connection had been given up. */
 class Stale extends Error {}
-/** Thrown where an answer came that the client could not read. */
-class Unreadable extends Error {}
+/** Stores; `cas` wants what `gets` has answered. */
+export function storing(
+  command: 'set' | 'add' | 'cas',
+  key: string,
+  value: string,
+  ttl: number,
+  cas?: string,
+): string {
+  const bytes = Buffer.byteLength(value);
+  return `${command} ${key} 0 ${ttl} ${bytes}${cas === undefined ? '' : ` ${cas}`}\r\n${value}\r\n`;
+}
+
+/** Stores over what was found, if it is that still. What the client could not read has nothing to be compared by. */
+export function storingOver(before: Found | undefined, key: string, value: string, ttl: number): string {
+  if (before === undefined) return storing('add', key, value, ttl);
+  return before.value === undefined
+    ? storing('set', key, value, ttl)
+    : storing('cas', key, value, ttl, before.cas);
+}
+
+/** Moves the time at which a key goes by itself. */
+export function touching(key: string, ttl: number): string {
+  return `touch ${key} ${ttl}\r\n`;
+}
 
 /**
- * One server, through a client of its own. On each connection one command is under way at a time: what is asked finds a connection that answers, and never stands
- * behind a command that does not. A caller that gives up takes the connection with it, so that no late answer is taken for that of another command.
+ * One server. What is asked at a time goes over a connection that nothing else is under way on: it never stands behind a command that is not answered. A caller that gives up
+ * takes its connection with it, so that no late answer is taken for that of another command.
  */
 export class Server {
   readonly place: Place;
-  readonly #client: MemcacheClient;
-  /** Connections that may be given a command. */
-  #free: number;
-  readonly #waiting: (() => void)[] = [];
-  /** Connections that have answered: when, by the steady clock; undefined while a command is under way. */
+  /** Those that nothing is under way on, as often as they have connections. */
+  readonly #idle: MemcacheClient[];
+  readonly #waiting: ((client: MemcacheClient) => void)[] = [];
+  /** Connections, and when all that was asked on them had been answered, by the steady clock; undefined while something is under way. */
   readonly #sockets = new Map<Socket, number | undefined>();
 
-  constructor(client: MemcacheClient, place: Place) {
-    this.#client = client;
+  /** @param clients of this server. */
+  constructor(place: Place, clients: readonly (readonly [MemcacheClient, Place])[]) {
     this.place = place;
-    this.#free = place.connections;
+    this.#idle = clients.flatMap(([client, { connections }]) =>
+      Array.from({ length: connections }, () => client),
+    );
   }
 
   get name(): string {
@@ -44,90 +73,57 @@ export class Server {
 
   /** The values of these keys, and nothing where there is none; in one round trip. */
   async gets(keys: readonly string[], signal: AbortSignal): Promise<ReadonlyMap<string, Found>> {
-    try {
-      return foundIn((await this.ask(`gets ${keys.join(' ')}\r\n`, signal)) as Values);
-    } catch (error) {
-      if (!(error instanceof Unreadable)) throw error;
-    }
+    if (keys.length === 0) return new Map();
+    const [outcome] = await this.#all([`gets ${keys.join(' ')}\r\n`], signal);
+    if (!isUnreadable(outcome)) return foundIn(answerOf(outcome));
     // One of them is somebody else's: it must not fail the others.
-    const single = keys.map(async (key): Promise<readonly (readonly [string, Found])[]> => {
-      try {
-        return [...foundIn((await this.ask(`gets ${key}\r\n`, signal)) as Values)];
-      } catch (error) {
-        if (error instanceof Unreadable) return [[key, { value: undefined, cas: '' }]];
-        throw error;
-      }
+    const outcomes = await this.#all(
+      keys.map((key) => `gets ${key}\r\n`),
+      signal,
+    );
+    const found = new Map<string, Found>();
+    for (const [at, one] of outcomes.entries()) {
+      if (isUnreadable(one)) found.set(keys[at] ?? '', { value: undefined, cas: '' });
+      else for (const [key, value] of foundIn(answerOf(one))) found.set(key, value);
+    }
+    return found;
+  }
+
+  /** Commands that store, in one round trip. Answers why not, in the place of each that the server refused; throws where the outcome of one is not known. */
+  async change(commands: readonly string[], signal: AbortSignal): Promise<(Refusal | undefined)[]> {
+    const outcomes = await this.#all(commands, signal);
+    return outcomes.map((outcome) => {
+      if ('fault' in outcome) throw outcome.fault;
+      return 'refusal' in outcome ? outcome.refusal : undefined;
     });
-    return new Map((await Promise.all(single)).flat());
-  }
-
-  /** Stores; answers why not, where the server has not. `cas` wants what `gets` has answered. */
-  async store(
-    command: 'set' | 'add' | 'cas',
-    key: string,
-    value: string,
-    ttl: number,
-    signal: AbortSignal,
-    cas?: string,
-  ): Promise<Refusal | undefined> {
-    const bytes = Buffer.byteLength(value);
-    const line = `${command} ${key} 0 ${ttl} ${bytes}${cas === undefined ? '' : ` ${cas}`}\r\n`;
-    return this.#decided(`${line}${value}\r\n`, signal);
-  }
-
-  /** Moves the time at which a key goes by itself. */
-  touch(key: string, ttl: number, signal: AbortSignal): Promise<Refusal | undefined> {
-    return this.#decided(`touch ${key} ${ttl}\r\n`, signal);
-  }
-
-  delete(key: string, signal: AbortSignal): Promise<Refusal | undefined> {
-    return this.#decided(`delete ${key}\r\n`, signal);
   }
 
   /** Members of an answer to `stats`. */
   async stats(what: string, signal: AbortSignal): Promise<Readonly<Record<string, string>>> {
-    const { STAT = [] } = (await this.ask(`stats${what}\r\n`, signal)) as {
-      readonly STAT?: readonly string[][];
-    };
+    const [outcome] = await this.#all([`stats${what}\r\n`], signal);
+    const { STAT = [] } = answerOf(outcome) as { readonly STAT?: readonly string[][] };
     return Object.fromEntries(STAT.map(([name = '', ...value]) => [name, value.join(' ')]));
   }
 
-  /** One command; rejects with a fault, or what the server said instead of storing or finding. */
-  async ask(command: string, signal: AbortSignal): Promise<unknown> {
-    for (;;) {
+  async #all(commands: readonly string[], signal: AbortSignal): Promise<readonly Outcome[]> {
+    const outcomes: Outcome[] = [];
+    let left = [...commands.keys()];
+    while (left.length > 0) {
       if (signal.aborted) throw gaveUp();
-      await this.#turn(signal);
-      try {
-        return await this.#sent(command, signal);
-      } catch (error) {
-        if (!(error instanceof Stale)) throw error;
-      }
-      // Its end is told in the next turn of the event loop.
-      await new Promise((resolve) => setImmediate(resolve));
+      const client = this.#idle.pop() ?? (await this.#turn(signal));
+      left = await this.#sent(client, commands, left, outcomes, signal);
+      // The end of a connection is told in the next turn of the event loop.
+      if (left.length > 0) await new Promise((resolve) => setImmediate(resolve));
     }
+    return outcomes;
   }
 
-  async #decided(command: string, signal: AbortSignal): Promise<Refusal | undefined> {
-    try {
-      await this.ask(command, signal);
-      return undefined;
-    } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal === undefined) throw error;
-      return refusal;
-    }
-  }
-
-  /** Waits for a connection that is free. */
-  #turn(signal: AbortSignal): Promise<void> | undefined {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return undefined;
-    }
+  /** Waits for a connection. */
+  #turn(signal: AbortSignal): Promise<MemcacheClient> {
     return new Promise((resolve, reject) => {
-      const take = () => {
+      const take = (client: MemcacheClient) => {
         stay();
-        resolve();
+        resolve(client);
       };
       const stay = onAbort(signal, () => {
         this.#waiting.splice(this.#waiting.indexOf(take), 1);
@@ -137,44 +133,61 @@ export class Server {
     });
   }
 
-  #release(): void {
+  #release(client: MemcacheClient): void {
     const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
+    if (next === undefined) this.#idle.push(client);
+    else next(client);
   }
 
-  #sent(command: string, signal: AbortSignal): Promise<unknown> {
+  /** Notes the outcomes of those that were sent; answers those that were not. */
+  #sent(
+    client: MemcacheClient,
+    commands: readonly string[],
+    places: readonly number[],
+    outcomes: Outcome[],
+    signal: AbortSignal,
+  ): Promise<number[]> {
     return new Promise((resolve, reject) => {
-      let socket: Socket | undefined;
-      let sentAt = 0;
-      const write = (open?: Socket) => {
-        if (signal.aborted) throw gaveUp();
-        if (open === undefined || open.destroyed) throw new Stale();
-        socket = open;
-        sentAt = performance.now();
-        this.#use(open);
-        open.write(command);
-      };
+      const begun = performance.now();
+      const sockets = new Set<Socket>();
+      const unsent: number[] = [];
+      let open = places.length;
       const stay = onAbort(signal, () => {
-        if (socket !== undefined) this.#distrust(socket, sentAt);
+        for (const socket of sockets) socket.destroy();
+        if (sockets.size > 0) this.#distrust(begun);
         reject(gaveUp());
       });
       const settled = () => {
+        open -= 1;
+        if (open > 0) return;
         stay();
-        if (socket !== undefined && !socket.destroyed) this.#sockets.set(socket, performance.now());
-        // Only now: until it has settled the client counts the connection as taken.
-        this.#release();
+        for (const socket of sockets) if (!socket.destroyed) this.#sockets.set(socket, performance.now());
+        // Only now: until all have settled the client counts the connection as taken.
+        this.#release(client);
+        resolve(unsent);
       };
-      begun(() => this.#client.send(write)).then(
-        (answer) => {
-          settled();
-          resolve(answer);
-        },
-        (error: unknown) => {
-          settled();
-          reject(error instanceof Stale ? error : this.#faultOf(error, socket));
-        },
-      );
+      for (const place of places) {
+        let socket: Socket | undefined;
+        const write = (connection?: Socket) => {
+          if (signal.aborted) throw gaveUp();
+          if (connection === undefined || connection.destroyed) throw new Stale();
+          socket = connection;
+          sockets.add(connection);
+          this.#use(connection);
+          connection.write(commands[place] ?? '');
+        };
+        promised(() => client.send(write))
+          .then(
+            (answer) => {
+              outcomes[place] = { answer };
+            },
+            (error: unknown) => {
+              if (error instanceof Stale) unsent.push(place);
+              else outcomes[place] = this.#outcomeOf(error, socket);
+            },
+          )
+          .then(settled);
+      }
     });
   }
 
@@ -183,30 +196,39 @@ export class Server {
     this.#sockets.set(socket, undefined);
   }
 
-  /** Ends the connection on which nothing was answered, and those that have answered nothing since: they go the same way. */
-  #distrust(silent: Socket, since: number): void {
-    silent.destroy();
+  /** Where one connection is silent, those that have answered nothing since go with it. */
+  #distrust(since: number): void {
     for (const [socket, answered] of this.#sockets)
       if (answered !== undefined && answered < since) socket.destroy();
   }
 
-  #faultOf(error: unknown, socket: Socket | undefined): unknown {
-    if (refusalOf(error) !== undefined) return error;
+  #outcomeOf(error: unknown, socket: Socket | undefined): Outcome {
+    const refusal = refusalOf(error);
+    if (refusal !== undefined) return { refusal };
     const fault = faultOf(error, this.name);
-    // The connection has survived: it is the value that is wrong.
-    const survived = socket !== undefined && !socket.destroyed && fault.code === 'BACKEND_DOWN';
-    return survived && !(error instanceof SessionError) ? new Unreadable() : fault;
+    // The connection has survived an answer that the client could not read: the value is not ours.
+    const unreadable = socket !== undefined && !socket.destroyed && fault.code === 'BACKEND_DOWN';
+    return { fault, unreadable };
   }
 }
 
 /** A client throws for some things before it promises anything. */
-async function begun(send: () => Promise<unknown>): Promise<unknown> {
+async function promised(send: () => Promise<unknown>): Promise<unknown> {
   return send();
 }
 
-function foundIn(values: Values): Map<string, Found> {
+function isUnreadable(outcome: Outcome | undefined): boolean {
+  return outcome !== undefined && 'fault' in outcome && outcome.unreadable;
+}
+
+function answerOf(outcome: Outcome | undefined): object {
+  if (outcome !== undefined && 'fault' in outcome) throw outcome.fault;
+  return outcome !== undefined && 'answer' in outcome ? (outcome.answer as object) : {};
+}
+
+function foundIn(answer: object): Map<string, Found> {
   return new Map(
-    Object.entries(values).map(([key, { value, casUniq }]) => [
+    Object.entries(answer as Values).map(([key, { value, casUniq }]) => [
       key,
       { value: typeof value === 'string' ? value : undefined, cas: `${casUniq ?? ''}` },
     ]),

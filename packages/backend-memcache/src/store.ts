@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isSessionId, type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
-import { type MemcacheClient, placeOf } from './client.js';
+import { type MemcacheClient, type Place, placeOf } from './client.js';
 import { gaveUp } from './faults.js';
 import type { CheckedOptions } from './options.js';
 import { Ring } from './ring.js';
@@ -21,16 +21,21 @@ export class MemcacheStore {
   readonly ring: Ring<Server>;
   #closed = false;
 
-  /** @throws SessionError `CONFIG_INVALID` for a client that is none, that leads to several servers, or to the same one as another. */
+  /** @throws SessionError `CONFIG_INVALID` for a client that is none, or that leads to several servers. */
   constructor(clients: readonly MemcacheClient[], options: CheckedOptions) {
-    const servers = clients.map((client) => new Server(client, placeOf(client)));
-    const names = new Set(servers.map(({ name }) => name));
-    if (servers.length === 0)
+    const byName = new Map<string, [MemcacheClient, Place][]>();
+    for (const client of clients) {
+      const place = placeOf(client);
+      const others = byName.get(place.name);
+      if (others === undefined) byName.set(place.name, [[client, place]]);
+      else others.push([client, place]);
+    }
+    if (byName.size === 0)
       throw new SessionError('CONFIG_INVALID', 'there is no client: give one for each server');
-    if (names.size < servers.length)
-      throw new SessionError('CONFIG_INVALID', 'two clients lead to the same server: give one for each');
     this.options = options;
-    this.ring = new Ring(servers);
+    this.ring = new Ring(
+      [...byName.values()].flatMap((own) => own.slice(0, 1).map(([, place]) => new Server(place, own))),
+    );
   }
 
   get closed(): boolean {
@@ -77,9 +82,12 @@ export class MemcacheStore {
     return this.ring.of(id);
   }
 
-  /** These ids by the server that has them, in chunks, each once; without those that no key can have. */
-  byServer(ids: Iterable<SessionId>): readonly (readonly [Server, readonly SessionId[]])[] {
-    const chunks: (readonly [Server, SessionId[]])[] = [];
+  /** Runs `task` for the ids that each server has, in chunks, each id once; without those that no key can have. A fault of a server stands in the place of its answer. */
+  eachServer<T>(
+    ids: Iterable<SessionId>,
+    task: (server: Server, ids: readonly SessionId[]) => Promise<T>,
+  ): Promise<readonly { readonly ids: readonly SessionId[]; readonly answer: T | SessionError }[]> {
+    const chunks: { readonly server: Server; readonly ids: SessionId[] }[] = [];
     const open = new Map<Server, SessionId[]>();
     for (const id of new Set(ids)) {
       if (!isSessionId(id)) continue;
@@ -88,11 +96,20 @@ export class MemcacheStore {
       if (chunk === undefined || chunk.length === CHUNK) {
         chunk = [];
         open.set(server, chunk);
-        chunks.push([server, chunk]);
+        chunks.push({ server, ids: chunk });
       }
       chunk.push(id);
     }
-    return chunks;
+    return Promise.all(
+      chunks.map(async ({ server, ids }) => {
+        try {
+          return { ids, answer: await task(server, ids) };
+        } catch (error) {
+          if (error instanceof SessionError) return { ids, answer: error };
+          throw error;
+        }
+      }),
+    );
   }
 
   /** The time to live of what is of no use after this instant, as the protocol has it. */
@@ -108,8 +125,7 @@ export class MemcacheStore {
 /** A part of the servers may be down; when all are, nothing is known. */
 export function throwIfNone(answers: readonly unknown[]): void {
   const [first] = answers;
-  const isFault = (answer: unknown) => answer instanceof SessionError && answer.code !== 'RECORD_CORRUPT';
-  if (isFault(first) && answers.every(isFault)) throw first;
+  if (first instanceof SessionError && answers.every((answer) => answer instanceof SessionError)) throw first;
 }
 
 /** A name of any letters as a part of a key. */
