@@ -92,7 +92,7 @@ export class VisitAnswer {
 export function clearFields(
   { vary }: Settings,
   request: VisitRequest,
-  transport: Transport,
+  transport: Pick<Transport, 'clear'>,
 ): readonly HeaderField[] {
   const fields = transport.clear(request);
   return fields.length === 0 ? fields : uncached(vary, fields);

@@ -3,12 +3,21 @@ import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import { type ClientInfo, RECORD_FORMAT, type SessionRecord } from './record.js';
+import type { TypedData } from './typed-data.js';
 
 /** Times that a service gives to its sessions, in ms. */
 export interface Times {
   readonly duration: Millis;
   readonly idle: Millis;
   readonly anonymousIdle: Millis;
+}
+
+/** What the data of a service's sessions has to be. */
+export interface DataRules {
+  readonly times: Times;
+  /** In bytes of JSON. */
+  readonly maxData: number;
+  readonly data: TypedData | undefined;
 }
 
 /** How long after a change of secret requests with the old one are only recognised, and open and create nothing. */
@@ -28,6 +37,7 @@ export function newRecord(
   client: ClientInfo,
   times: Times,
   now: Millis,
+  dataVersion = 0,
 ): SessionRecord {
   return {
     format: RECORD_FORMAT,
@@ -51,20 +61,23 @@ export function newRecord(
     parameters: NO_PARAMETERS,
     filters: undefined,
     restartedAt: undefined,
-    dataVersion: 0,
+    dataVersion,
     data: EMPTY_DATA,
     extra: undefined,
   };
 }
 
-/** Replays changes of data. @throws whatever an update throws, and SessionError `RECORD_TOO_LARGE`. */
+/**
+ * Replays changes of data.
+ * @throws whatever an update throws, SessionError `RECORD_TOO_LARGE`, and what a schema throws.
+ */
 export function withData(
   record: SessionRecord,
   changes: readonly DataChange[],
-  times: Times,
-  maxData: number,
+  { times, maxData, data: typed }: DataRules,
 ): SessionRecord {
-  const before = normaliseData(record.data);
+  if (typed !== undefined && changes.length === 0) return record;
+  const before = typed === undefined ? normaliseData(record.data) : typed.textOf(record);
   let data = before;
   for (const change of changes) data = applyChange(data, change);
   if (data === before) return record;
@@ -80,7 +93,9 @@ export function withData(
   }
   const idle =
     record.user === undefined && data !== EMPTY_DATA ? Math.max(record.idle, times.idle) : record.idle;
-  return { ...record, data, idle };
+  if (typed === undefined) return { ...record, data, idle };
+  typed.check(data, true);
+  return { ...record, data, idle, dataVersion: typed.version };
 }
 
 /** A login out of anonymous, or again as the same user. The old secret is superseded at once. */
@@ -88,7 +103,6 @@ export function withLogin(
   record: SessionRecord,
   user: string,
   secretHash: string,
-  keep: readonly string[] | undefined,
   times: Times,
   now: Millis,
 ): SessionRecord {
@@ -104,7 +118,6 @@ export function withLogin(
     authenticatedAt: now,
     idle: times.idle,
     endsAt: anonymous ? now + times.duration : record.endsAt,
-    data: keep === undefined ? record.data : onlyKeys(normaliseData(record.data), keep),
   };
 }
 
@@ -147,11 +160,20 @@ export function withKill(record: SessionRecord, killAt: Millis): SessionRecord {
   return { ...record, killAt };
 }
 
-function onlyKeys(text: string, keys: readonly string[]): string {
+/** Only these keys of its data; all of them by default. */
+export function withKept(
+  record: SessionRecord,
+  keys: readonly string[] | undefined,
+  { data: typed }: DataRules,
+): SessionRecord {
+  if (keys === undefined) return record;
+  const text = typed === undefined ? normaliseData(record.data) : typed.textOf(record);
   let kept = EMPTY_DATA;
   for (const key of keys) {
     const json = readKey(text, key);
     if (json !== undefined) kept = writeKey(kept, key, json);
   }
-  return kept;
+  if (typed === undefined) return { ...record, data: kept };
+  typed.check(kept);
+  return { ...record, data: kept, dataVersion: typed.version };
 }

@@ -35,7 +35,7 @@ export function createId(environment: Pick<Environment, 'random'>, now: Millis):
 }
 
 /** 256 random bits in base64url (RFC 4648 section 5). */
-export function createSecret(environment: Environment): string {
+export function createSecret(environment: Pick<Environment, 'random'>): string {
   const bytes = environment.random(SECRET_BYTES);
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }

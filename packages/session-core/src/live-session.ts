@@ -12,8 +12,9 @@ import {
 } from './data.js';
 import type { Millis } from './environment.js';
 import type { SessionId } from './id.js';
+import type { OwnSessions } from './own-sessions.js';
 import type { ClientInfo, SessionRecord } from './record.js';
-import type { LoginOptions, Rotation, Session } from './session.js';
+import type { LoginOptions, OwnSession, Rotation, Session } from './session.js';
 
 /** What a session needs of the visit that it belongs to. */
 export interface SessionHost {
@@ -21,6 +22,8 @@ export interface SessionHost {
   readonly record: SessionRecord | undefined;
   readonly readOnly: boolean;
   readonly signal: AbortSignal;
+  /** Those of its user. Throws when it has none. */
+  own(): OwnSessions;
   clientInfo(): ClientInfo;
   /** Takes a change to be stored. Throws when nothing can be. */
   change(change: DataChange): void;
@@ -73,7 +76,7 @@ export class LiveSession implements Session {
   }
 
   get text(): string {
-    this.#text ??= normaliseData(this.#host.record?.data ?? EMPTY_DATA);
+    this.#text ??= this.textOf(this.#host.record);
     return this.#text;
   }
 
@@ -134,6 +137,27 @@ export class LiveSession implements Session {
     return this.#host.logout();
   }
 
+  async sessions(): Promise<readonly OwnSession[]> {
+    return this.#host.own().list();
+  }
+
+  async end(id: SessionId): Promise<boolean> {
+    const own = this.#host.own();
+    if (id !== own.current) return own.end(id);
+    await this.#host.logout();
+    return true;
+  }
+
+  async endOthers(): Promise<number> {
+    return this.#host.own().endOthers();
+  }
+
+  async endAll(): Promise<number> {
+    const others = await this.#host.own().endOthers();
+    await this.#host.logout();
+    return others + 1;
+  }
+
   rotate(): Promise<Rotation> {
     return this.#host.rotate();
   }
@@ -147,8 +171,19 @@ export class LiveSession implements Session {
     this.#text = undefined;
   }
 
+  /** Looks at the data as it is now, before it is stored. */
+  verify(): void {}
+
+  protected textOf(record: SessionRecord | undefined): string {
+    return normaliseData(record?.data ?? EMPTY_DATA);
+  }
+
+  /** Looks at a change of `key` to `json`, which makes the data `text`. Throws to refuse it. */
+  protected accept(_key: string, _text: string): void {}
+
   #change(change: DataChange): void {
     const text = applyChange(this.text, change);
+    this.accept(change.key, text);
     this.#host.change(change);
     this.#text = text;
   }

@@ -4,6 +4,7 @@ import { isForeign, isPreflight, isUnsafe } from './cross-site.js';
 import type { Millis } from './environment.js';
 import { toSessionError } from './errors.js';
 import { type Credential, toToken } from './id.js';
+import { isCookie, takeOver, tokenOf } from './legacy.js';
 import type { ClientCode } from './lists.js';
 import type { LogLevels } from './log-levels.js';
 import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
@@ -14,7 +15,7 @@ import { missing, refusal } from './refusal.js';
 import type { VisitRequest } from './service.js';
 import type { Store } from './store.js';
 import { Tally } from './tally.js';
-import type { Transport } from './transport.js';
+import type { HeaderField, Transport } from './transport.js';
 import { OpenVisit } from './visit.js';
 
 /** Opens the visits of a service as it is configured at a time. Those that it has opened keep to it when another takes its place. */
@@ -49,7 +50,7 @@ export class Opener {
     const reading = readRequest(settings.transports, request);
     if (reading.kind === 'ambiguous') return Promise.resolve(this.#refused(request, 'bad_request'));
     const plan = this.#plan(request);
-    if (reading.kind === 'nothing' && plan === 'never') {
+    if (reading.kind === 'nothing' && plan === 'never' && settings.legacy === undefined) {
       return Promise.resolve(this.#without(request, demand, plan));
     }
     const { starting } = store;
@@ -67,19 +68,53 @@ export class Opener {
     plan: Plan,
     reading: Exclude<Reading, { readonly kind: 'ambiguous' }>,
   ): Promise<OpenVisit> {
-    if (reading.kind === 'nothing') return Promise.resolve(this.#without(request, demand, plan));
+    if (reading.kind === 'nothing')
+      return this.#orTakenOver(store, request, demand, () => this.#without(request, demand, plan));
     const wait = this.#parts.limits?.over(request, 'failedTokens');
     if (wait !== undefined) return Promise.resolve(this.#refused(request, 'too_many', wait));
     const { transport } = reading;
     if (reading.kind === 'malformed') {
       const dead: Verdict = { kind: 'dead', code: 'session_invalid', cause: undefined, record: undefined };
-      return Promise.resolve(this.#decided(request, demand, transport, dead));
+      return this.#orTakenOver(store, request, demand, () => this.#decided(request, demand, transport, dead));
     }
-    return this.#look(store, reading.credentials).then((verdict) =>
-      verdict === 'ambiguous'
-        ? this.#refused(request, 'bad_request')
-        : this.#decided(request, demand, transport, verdict),
-    );
+    return this.#look(store, reading.credentials).then((verdict) => {
+      if (verdict === 'ambiguous') return this.#refused(request, 'bad_request');
+      const decided = () => this.#decided(request, demand, transport, verdict);
+      return verdict.kind === 'dead' ? this.#orTakenOver(store, request, demand, decided) : decided();
+    });
+  }
+
+  /** The request has no token that opens anything: perhaps it has the cookie of an old session. */
+  async #orTakenOver(
+    store: Store,
+    request: VisitRequest,
+    demand: Demand,
+    otherwise: () => OpenVisit,
+  ): Promise<OpenVisit> {
+    const { settings, limits } = this.#parts;
+    const { legacy } = settings;
+    const old = legacy?.read(request);
+    const transport = settings.transports.find(isCookie);
+    if (legacy === undefined || old === undefined || transport === undefined) return otherwise();
+    if (this.#isCrossSite(request)) return this.#refused(request, 'cross_site');
+    const wait = limits?.over(request, 'failedTokens');
+    if (wait !== undefined) return this.#refused(request, 'too_many', wait);
+    const credential = tokenOf(old, settings);
+    const found = await takeOver(store, settings, legacy, old, credential, request);
+    const verdict = judge(settings, store, credential, found.record);
+    const cleared = clearFields(settings, request, legacy);
+    if (verdict.kind === 'open') {
+      const visit = this.#opened(request, transport, verdict);
+      visit.answer.notes = cleared;
+      if (found.kind === 'taken') visit.answer.issue(found.token, found.record.secretHash);
+      // The answer with the new token may have been lost.
+      else visit.rotationDue = !verdict.readOnly;
+      return visit;
+    }
+    if (verdict.kind !== 'dead') return this.#decided(request, demand, transport, verdict);
+    if (verdict.cause === undefined) limits?.count(request, 'failedTokens');
+    const visit = verdict.cause === undefined ? otherwise() : this.#dead(request, demand, transport, verdict);
+    return withFields(visit, cleared);
   }
 
   /** A fault is a refusal too, whatever it is: a visit that could not be judged is never let in. */
@@ -234,6 +269,15 @@ export class Opener {
         }),
       );
   }
+}
+
+/** The fields go out with whatever the visit answers. */
+function withFields(visit: OpenVisit, fields: readonly HeaderField[]): OpenVisit {
+  const { answer, refusal } = visit;
+  answer.headers = [...answer.headers, ...fields];
+  answer.notes = [...answer.notes, ...fields];
+  if (refusal !== undefined) visit.refusal = { ...refusal, headers: [...refusal.headers, ...fields] };
+  return visit;
 }
 
 /** Whether the end of the session has moved by a tenth of its idle time since the cookie was handed out or renewed. */

@@ -87,3 +87,18 @@ export function nothingToChange(hushed: ClientCode | undefined): SessionError {
       : 'the token does not open the session now; nothing can be set with it';
   return new SessionError('SESSION_READ_ONLY', why, { clientCode: hushed ?? 'session_required' });
 }
+
+/** The token was rotated, and is in its last 30 s. */
+export function readOnly(): SessionError {
+  return new SessionError(
+    'SESSION_READ_ONLY',
+    'the token of this visit was rotated; it may only read by now',
+  );
+}
+
+export function headGone(what: string): SessionError {
+  return new SessionError(
+    'HEADERS_SENT',
+    `${what} needs a header of an answer whose head has gone out already`,
+  );
+}

@@ -2,11 +2,13 @@ import type { Access } from './access.js';
 import type { NotedRequest } from './activity.js';
 import type { Alteration, Altered } from './alterations.js';
 import type { Backend, Change } from './backend.js';
+import type { DataOptions, DataSchema, InputOf, OutputOf } from './data-schema.js';
 import type { Environment, Millis } from './environment.js';
 import type { Filter } from './filter.js';
 import type { Held, HoldingSource } from './holdings.js';
 import type { SessionId } from './id.js';
 import type { SessionActivity } from './journal.js';
+import type { LegacySessions } from './legacy.js';
 import type { ClientCode, EndCause } from './lists.js';
 import type { ClientInfo, Head } from './record.js';
 import type { Exchange } from './router.js';
@@ -31,7 +33,7 @@ export interface LimitOptions {
   readonly failedTokens: number;
 }
 
-export interface ServiceOptions {
+export interface ServiceOptions<Schema extends DataSchema = DataSchema> {
   /** Where sessions live. Without one the service is stateless: requests pass, no token is set, nothing is stored. */
   readonly backend?: Backend | undefined;
   /** In order of precedence; the first also hands out the tokens of new sessions. */
@@ -55,6 +57,8 @@ export interface ServiceOptions {
   readonly keepEnded?: Millis | undefined;
   /** Largest data of a session in bytes of JSON. Default 262,144. */
   readonly maxData?: number | undefined;
+  /** A schema for the data: it gives `get`, `set` and `update` their types, and refuses what does not fit. Default: any JSON. */
+  readonly data?: DataOptions<Schema> | undefined;
   /** Sessions of one user. Needs a backend with user slots. */
   readonly maxPerUser?: { readonly max: number; readonly full: 'refuse' | 'oldest' } | undefined;
   /** Services that say the same group use the same sessions. */
@@ -65,6 +69,8 @@ export interface ServiceOptions {
   readonly filters?: readonly string[] | undefined;
   /** Off by default in the library. */
   readonly limits?: LimitOptions | false | undefined;
+  /** Sessions of another library, each taken over when its client visits, so that a move logs nobody out. Default: none. */
+  readonly legacy?: LegacySessions | undefined;
 }
 
 /** What opens a visit: a request as a transport sees it, and where it comes from. */
@@ -104,9 +110,9 @@ export interface AnswerHead {
 }
 
 /** One request's use of a session. The HTTP packages drive it; handlers see only {@link Visit.session}. */
-export interface Visit {
+export interface Visit<Data = unknown, Input = Data> {
   readonly service: string;
-  readonly session: Session;
+  readonly session: Session<Data, Input>;
   /** Set: answer this and do not run the handler. */
   readonly refusal: Refusal | undefined;
   /** Something waits to be stored or handed out: `finish` must be called before the client can see the answer. */
@@ -130,14 +136,14 @@ export interface Visit {
   close(): void;
 }
 
-/** A named composition: transports, backend and times. The request path calls it. */
-export interface Service {
+/** A named composition: transports, backend and times. The request path calls it. `Data` and `Input` are those of its {@link Session}s. */
+export interface Service<Data = unknown, Input = Data> {
   readonly name: string;
   /** `share` group or name: what records carry. */
   readonly group: string;
   readonly options: ServiceOptions;
   /** Opens a visit. Faults are refusals too (503): it never rejects. */
-  open(request: VisitRequest): Promise<Visit>;
+  open(request: VisitRequest): Promise<Visit<Data, Input>>;
   /** What to answer in place of a route that asks more of the session than the rule of its path does; undefined when the visit may go on. */
   require(visit: Visit, access: Access): Refusal | undefined;
   /**
@@ -237,10 +243,13 @@ export type Retired = ReadonlyMap<Service | Backend | Filter, Promise<void>>;
 export interface SessionManager {
   readonly services: ReadonlyMap<string, Service>;
   /**
-   * Adds a service.
+   * Adds a service. With a schema for its data, its sessions have the types of that.
    * @throws SessionError `CONFIG_INVALID` (bad or contradicting options; the message names them), `UNSUPPORTED` (the backend lacks an ability that an option needs).
    */
-  service(name: string, options?: ServiceOptions): Service;
+  service<Schema extends DataSchema = DataSchema>(
+    name: string,
+    options?: ServiceOptions<Schema>,
+  ): Service<OutputOf<Schema>, InputOf<Schema>>;
   /**
    * Checks another setup as a whole, and answers the step that puts it in the place of the present one, at once and without fail. A service whose name stays remains the same object: visits
    * under way end by the options that they began with, the next ones are opened by the new ones. A backend that stays keeps its sessions, a filter that stays what it knows of

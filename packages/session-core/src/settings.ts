@@ -3,10 +3,12 @@ import type { Times } from './changes.js';
 import { nameProblem } from './data.js';
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
+import { type LegacySessions, legacyProblem } from './legacy.js';
 import { PathRules } from './paths.js';
 import type { LimitOptions, ServiceOptions } from './service.js';
 import { KEEP_ENDED } from './store.js';
 import type { Transport } from './transport.js';
+import { TypedData } from './typed-data.js';
 
 const HOUR = 3_600_000;
 const MAX_DATA = 262_144;
@@ -23,9 +25,12 @@ export interface Settings {
   readonly onDead: 'error' | 'renew';
   readonly keepEnded: Millis;
   readonly maxData: number;
+  /** Undefined when nothing is known of the data. */
+  readonly data: TypedData | undefined;
   readonly maxPerUser: { readonly max: number; readonly full: 'refuse' | 'oldest' } | undefined;
   readonly allowOrigins: ReadonlySet<string>;
   readonly limits: LimitOptions | undefined;
+  readonly legacy: LegacySessions | undefined;
   /** A transport of the service is sent by browsers on their own. */
   readonly ambient: boolean;
   /** Value of `Vary` for answers that hand out or take back a token; undefined when the URL tells. */
@@ -87,6 +92,7 @@ export function settle(name: string, options: ServiceOptions): Settings {
   if (options.backend !== undefined && transports.length === 0) {
     problems.push('transports must name at least one transport, such as cookie()');
   }
+  if (options.legacy !== undefined) say('legacy', legacyProblem(transports, options.backend === undefined));
   if (problems.length > 0) {
     throw new SessionError('CONFIG_INVALID', `service "${name}": ${problems.join('; ')}`);
   }
@@ -109,9 +115,11 @@ export function settle(name: string, options: ServiceOptions): Settings {
     onDead: options.onDead ?? 'error',
     keepEnded: options.keepEnded ?? KEEP_ENDED,
     maxData: options.maxData ?? MAX_DATA,
+    data: options.data && new TypedData(name, options.data),
     maxPerUser: options.maxPerUser,
     allowOrigins: new Set(options.allowOrigins),
     limits: options.limits || undefined,
+    legacy: options.legacy,
     ambient: transports.some((transport) => transport.ambient),
     vary: vary.length === 0 ? undefined : vary.join(', '),
   };

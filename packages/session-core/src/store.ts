@@ -12,7 +12,7 @@ import { Links } from './links.js';
 import { Listeners } from './listeners.js';
 import type { EndCause, FaultCode } from './lists.js';
 import { Loads } from './loads.js';
-import { causeOfDeath, deadFrom, type SessionRecord, WRITES_KEPT } from './record.js';
+import { causeOfDeath, deadFrom, type Head, type SessionRecord, WRITES_KEPT } from './record.js';
 import { StoreClock } from './store-clock.js';
 import { Tally } from './tally.js';
 
@@ -221,12 +221,12 @@ export class Store {
     return Math.max(record.seenAt, this.#backlog.seenAt(record.id) ?? 0);
   }
 
-  isAlive(record: SessionRecord, now: Millis): boolean {
+  isAlive(record: Head, now: Millis): boolean {
     return this.causeOfDeath(record, now) === undefined;
   }
 
   /** As the record's own, but aware of touches that are not written yet. */
-  causeOfDeath(record: SessionRecord, now: Millis): EndCause | undefined {
+  causeOfDeath(record: Head, now: Millis): EndCause | undefined {
     const cause = causeOfDeath(record, now);
     if (cause !== 'idle') return cause;
     return causeOfDeath({ ...record, seenAt: this.seenAt(record) }, now);

@@ -1,19 +1,21 @@
 import { VisitAnswer } from './answer.js';
-import { HUSH, newRecord, withData, withLogin } from './changes.js';
+import { HUSH, newRecord } from './changes.js';
 import { checkName, type DataChange } from './data.js';
 import { SessionError } from './errors.js';
 import { createId, createSecret, hashSecret, toToken } from './id.js';
-import { dataIntent, loginIntent, rotationIntent } from './intents.js';
+import { dataIntent, loginIntent, newLoginIntent, rotationIntent } from './intents.js';
 import { Link } from './links.js';
 import type { ClientCode } from './lists.js';
 import { LiveSession, type SessionHost } from './live-session.js';
+import { OwnSessions } from './own-sessions.js';
 import { over, type Plan, type ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
-import { nothingToChange, refusalOf } from './refusal.js';
+import { headGone, nothingToChange, readOnly, refusalOf } from './refusal.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
 import type { LoginOptions, Rotation } from './session.js';
 import type { Store } from './store.js';
 import type { HeaderField, Transport } from './transport.js';
+import { TypedSession } from './typed-session.js';
 import { claimSlot, endSurplus } from './user-slots.js';
 
 const ID_TRIES = 3;
@@ -46,7 +48,8 @@ export class OpenVisit implements Visit, SessionHost {
     this.#parts = parts;
     this.#request = request;
     this.#plan = plan;
-    this.session = new LiveSession(this);
+    const { data } = parts.settings;
+    this.session = data === undefined ? new LiveSession(this) : new TypedSession(this, data);
     this.answer = new VisitAnswer(parts.settings, request);
     if (plan === 'create') this.#draw();
   }
@@ -94,13 +97,14 @@ export class OpenVisit implements Visit, SessionHost {
     return this.#request.client();
   }
 
+  own(): OwnSessions {
+    const own = new OwnSessions(this.#store, this.#parts.settings, this.record);
+    if (this.readOnly) throw readOnly();
+    return own;
+  }
+
   change(change: DataChange): void {
-    if (this.readOnly) {
-      throw new SessionError(
-        'SESSION_READ_ONLY',
-        'the token of this visit was rotated; it may only read by now',
-      );
-    }
+    if (this.readOnly) throw readOnly();
     if (this.record === undefined) this.#begin();
     else if (this.record.version === 0) this.#requireHead('creating a session');
     this.#note(() => this.#changes.push(change));
@@ -128,6 +132,7 @@ export class OpenVisit implements Visit, SessionHost {
       const changes = this.#changes.splice(0);
       let stored: SessionRecord;
       try {
+        if (changes.length > 0) this.session.verify();
         const login = { user, hash, keep: options.keep };
         stored = await store.lanes.submit(loginIntent(record, changes, login, settings));
       } catch (error) {
@@ -177,13 +182,14 @@ export class OpenVisit implements Visit, SessionHost {
       this.rotationDue = false;
       if (record === undefined || record.version === 0) return 'unchanged';
       this.#requireHead('a rotation');
-      if (this.readOnly) throw new SessionError('SESSION_READ_ONLY', 'a rotated token may not rotate again');
+      if (this.readOnly) throw readOnly();
       const { settings, rotations } = this.#parts;
       const secret = createSecret(this.#store.environment);
       const hash = hashSecret(secret);
       const changes = this.#changes.splice(0);
       let outcome = 'unchanged' as Rotation;
       try {
+        if (changes.length > 0) this.session.verify();
         const intent = rotationIntent(record, changes, hash, settings, (told) => {
           outcome = told;
         });
@@ -260,6 +266,7 @@ export class OpenVisit implements Visit, SessionHost {
     if (create) this.#requireHead('creating a session');
     const changes = this.#changes.splice(0);
     try {
+      if (changes.length > 0) this.session.verify();
       this.#stored(
         create
           ? await this.#create(record, changes)
@@ -299,18 +306,12 @@ export class OpenVisit implements Visit, SessionHost {
     const secret = createSecret(store.environment);
     const hash = hashSecret(secret);
     const id = createId(store.environment, now);
-    const blank = newRecord(id, settings.group, hash, this.clientInfo(), settings.times, now);
+    const { group, times, data } = settings;
+    const blank = newRecord(id, group, hash, this.clientInfo(), times, now, data?.version);
     const surplus = await claimSlot(store, settings, blank, user);
     const changes = this.#changes.splice(0);
-    const stored = await store.lanes.submit({
-      base: blank,
-      bound: true,
-      closes: true,
-      apply: (base) => {
-        const data = from && withData(from, changes, settings.times, settings.maxData).data;
-        return withLogin({ ...base, data: data ?? base.data }, user, hash, options.keep, settings.times, now);
-      },
-    });
+    const login = { user, hash, keep: options.keep };
+    const stored = await store.lanes.submit(newLoginIntent(blank, from, changes, login, settings));
     if (old !== undefined && old.user !== user) {
       this.#unlink();
       try {
@@ -361,17 +362,13 @@ export class OpenVisit implements Visit, SessionHost {
     const now = store.now();
     this.#secret = createSecret(store.environment);
     const id = createId(store.environment, now);
-    const { group, times } = this.#parts.settings;
-    this.record = newRecord(id, group, hashSecret(this.#secret), this.clientInfo(), times, now);
+    const { group, times, data } = this.#parts.settings;
+    const hash = hashSecret(this.#secret);
+    this.record = newRecord(id, group, hash, this.clientInfo(), times, now, data?.version);
   }
 
   #requireHead(what: string): void {
-    if (this.#headSent || this.headSent?.() === true) {
-      throw new SessionError(
-        'HEADERS_SENT',
-        `${what} needs a header of an answer whose head has gone out already`,
-      );
-    }
+    if (this.#headSent || this.headSent?.() === true) throw headGone(what);
   }
 
   #unlink(): void {

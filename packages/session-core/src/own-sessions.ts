@@ -1,0 +1,85 @@
+import { can } from './backend.js';
+import { SessionError } from './errors.js';
+import type { SessionId } from './id.js';
+import { cannotList } from './pages.js';
+import type { Head, SessionRecord } from './record.js';
+import type { OwnSession } from './session.js';
+import type { Settings } from './settings.js';
+import type { Store } from './store.js';
+
+/** Asked of a store at a time. */
+const PAGE = 500;
+
+/** The sessions of the user of one of them, in its service or share group. */
+export class OwnSessions {
+  readonly current: SessionId;
+  readonly #store: Store;
+  readonly #settings: Settings;
+  readonly #record: SessionRecord;
+  readonly #user: string;
+
+  /** @throws SessionError `UNSUPPORTED` (client code `session_required`): nobody is logged in. */
+  constructor(store: Store, settings: Settings, record: SessionRecord | undefined) {
+    if (record?.user === undefined) {
+      const message = 'the session has no user, so that there are none of the same user: log in first';
+      throw new SessionError('UNSUPPORTED', message, { clientCode: 'session_required' });
+    }
+    this.current = record.id;
+    this.#store = store;
+    this.#settings = settings;
+    this.#record = record;
+    this.#user = record.user;
+  }
+
+  async list(): Promise<readonly OwnSession[]> {
+    const all: OwnSession[] = [];
+    for await (const page of this.#pages()) {
+      for (const head of page) {
+        const { id, startedAt, authenticatedAt, client } = head;
+        const seenAt = this.#store.seenAt(head);
+        all.push({ id, startedAt, authenticatedAt, seenAt, client, current: id === this.current });
+      }
+    }
+    return all;
+  }
+
+  /** False when there is no such session of the user's. */
+  async end(id: SessionId): Promise<boolean> {
+    const record = await this.#store.load(id);
+    if (record === undefined || !this.#isOwn(record)) return false;
+    return (await this.#end([id])).includes(id);
+  }
+
+  /** How many. */
+  async endOthers(): Promise<number> {
+    let ended = 0;
+    for await (const page of this.#pages()) {
+      const others = page.map(({ id }) => id).filter((id) => id !== this.current);
+      if (others.length > 0) ended += (await this.#end(others)).length;
+    }
+    return ended;
+  }
+
+  /** The living ones, ascending by id. */
+  async *#pages(): AsyncGenerator<readonly Head[], void, void> {
+    const { backend } = this.#store;
+    if (!can(backend, 'inspect')) throw cannotList(backend);
+    const { group: service } = this.#settings;
+    let after: SessionId | undefined;
+    do {
+      const query = { service, user: this.#user, state: 'open' as const, after, limit: PAGE };
+      const page = await this.#store.call('list', (signal) => backend.list(query, signal));
+      yield page.items.filter((head) => this.#isOwn(head));
+      after = page.next;
+    } while (after !== undefined);
+  }
+
+  #isOwn(head: Head | SessionRecord): boolean {
+    if (head.user !== this.#user || head.service !== this.#record.service) return false;
+    return this.#store.isAlive(head, this.#store.now());
+  }
+
+  #end(ids: readonly SessionId[]): Promise<readonly SessionId[]> {
+    return this.#store.end(ids, 'logout', this.#user, this.#settings.keepEnded);
+  }
+}
