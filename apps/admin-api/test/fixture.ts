@@ -166,7 +166,7 @@ export async function openVisit(manager: SessionManager, token: string): Promise
   return visit;
 }
 
-function visitRequest(client: Partial<ClientInfo> = {}, cookies?: string): VisitRequest {
+export function visitRequest(client: Partial<ClientInfo> = {}, cookies?: string): VisitRequest {
   return {
     method: 'GET',
     path: '/',
