@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { faultsOf } from './contents.js';
+import { type Loaded, load, SYSTEMS, specifiersOf } from './loading.js';
+import { broken, CHECKS, judge, mutants } from './mutants.js';
+import { check, RESOLUTIONS, type Resolution } from './typing.js';
+import { must, print, published, readManifest, remove, script, temporary } from './world.js';
+
+// All packages packed, and installed by plain npm into one empty project.
+
+const MUTANT = '@sessionkit/transport-token';
+const WITHIN = 120_000;
+
+const home = temporary('packages');
+const app = join(home, 'app');
+const specifiers = published.flatMap(specifiersOf);
+const programs = published.flatMap(({ name, bin }) =>
+  Object.entries(bin ?? {}).map(([command, file]) => ({ command, file: join(name, file) })),
+);
+const resolutions = Object.keys(RESOLUTIONS) as Resolution[];
+const sides = Object.values(RESOLUTIONS).flatMap(({ suffixes }) => [...suffixes]).length;
+
+let nodes: Readonly<Record<string, string>> = {};
+let began = 0;
+
+beforeAll(async () => {
+  began = Date.now();
+  await script('consumer.mjs', home);
+  nodes = JSON.parse(await script('nodes.mjs'));
+}, WITHIN * 2);
+
+afterAll(() => {
+  remove(home);
+  const loads = `${specifiers.length} entry points × ${SYSTEMS.length} (import, require) × ${Object.keys(nodes).length} Node versions`;
+  const took = ((Date.now() - began) / 1000).toFixed(0);
+  const judged = `${specifiers.length * sides} type checks, ${mutants.length} mutants`;
+  print(`packages: ${published.length} packed and installed, ${loads}, ${judged} (${took} s)`);
+});
+
+/** What each entry point has, by the Node that runs this. */
+const usual = (system: (typeof SYSTEMS)[number]) => load(process.execPath, app, system, specifiers);
+
+describe.each(['20', '22', '24'])('on Node %s', (major) => {
+  it('every entry point loads under both module systems, with the same names', async () => {
+    const node = nodes[major] ?? expect.fail();
+    expect(await must(node, ['--version'])).toMatch(`v${major}.`);
+    const [imported, required] = await Promise.all(SYSTEMS.map((each) => load(node, app, each, specifiers)));
+    expect(faults(imported)).toEqual([]);
+    expect(required).toEqual(imported);
+    // And the same as elsewhere.
+    expect(imported).toEqual(await usual('import'));
+  }, 60_000);
+
+  it.each(programs)('the program $command starts', async ({ file }) => {
+    const node = nodes[major] ?? expect.fail();
+    const told = await must(node, [join(app, 'node_modules', file), '--help'], { cwd: home, env: {} });
+    expect(told).toMatch(/usage/i);
+  });
+});
+
+function faults(loaded: ReadonlyMap<string, Loaded> | undefined): string[] {
+  return specifiers.filter((each) => {
+    const { error, names = [], default: fallback } = loaded?.get(each) ?? {};
+    if (error !== undefined) return true;
+    return /\/(module|resource)$/.test(each) ? !/ 1 function$/.test(fallback ?? '') : names.length === 0;
+  });
+}
+
+describe.each(resolutions)('the types under %s', (resolution) => {
+  let told: ReadonlyMap<string, string>;
+
+  beforeAll(async () => {
+    told = await check(app, resolution, await usual('import'));
+  }, WITHIN);
+
+  it.each(specifiers)('of %s know all that it has', (specifier) => {
+    expect(told.get(specifier)).toBe('');
+  });
+});
+
+describe.each(published)('the tarball of $name', ({ name, version }) => {
+  const folder = join(app, 'node_modules', name);
+
+  it('has the files that it names, sources for its source maps, and no test', () => {
+    expect(faultsOf(folder)).toEqual([]);
+  });
+
+  it('is what npm installed', () => {
+    expect(readManifest(folder)).toMatchObject({ name, version });
+  });
+});
+
+describe('a broken package', () => {
+  it(
+    'is nothing that the checks see in a sound one',
+    async () => {
+      const project = join(home, 'sound');
+      broken(app, project, MUTANT, undefined);
+      for (const by of CHECKS) expect(await judge(project, MUTANT, by)).toEqual([]);
+    },
+    WITHIN,
+  );
+
+  it.each(mutants)(
+    'is caught: $name',
+    async (mutant) => {
+      const project = join(home, `mutant-${mutants.indexOf(mutant)}`);
+      broken(app, project, MUTANT, mutant);
+      expect(await judge(project, MUTANT, mutant.caughtBy)).not.toEqual([]);
+    },
+    WITHIN,
+  );
+});
