@@ -17,7 +17,7 @@ export interface Stored {
   readonly seqno: bigint;
 }
 
-/** The documents of a collection, by key. */
+/** Documents of one partition of a collection, by key: bytes as latin1, so that texts compare as the bytes do. */
 type Documents = Map<string, Stored>;
 
 /** The partition of a key, as every client computes it: https://docs.couchbase.com/server/current/learn/buckets-memory-and-storage/vbuckets.html */
@@ -34,7 +34,7 @@ export interface Writing {
 
 /** Documents with the rules of a bucket: compare and swap, expiry, limits. Knows nothing of connections. */
 export class Bucket {
-  readonly #collections = new Map<number, Documents>();
+  readonly #collections = new Map<number, readonly Documents[]>();
   /** By how many seconds its clock is ahead. */
   #ahead = 0;
   #lastCas = 0n;
@@ -48,19 +48,22 @@ export class Bucket {
     this.#collections.clear();
   }
 
-  /** Keys of a collection that have not expired, in the order of their bytes. */
-  keys(collection: number): string[] {
+  /** Keys that are wanted and have not expired, in their order; of one partition, or of all. */
+  keys(collection: number, wanted: (key: string) => boolean, vbucket?: number): string[] {
     const now = this.#now();
-    return [...this.#in(collection)]
-      .filter(([, { expiry }]) => expiry === 0 || expiry > now)
+    const partitions = this.#in(collection);
+    return (vbucket === undefined ? partitions : partitions.slice(vbucket, vbucket + 1))
+      .flatMap((documents) => [...documents])
+      .filter(([key, { expiry }]) => wanted(key) && (expiry === 0 || expiry > now))
       .map(([key]) => key)
-      .sort((one, other) => Buffer.compare(Buffer.from(one, 'latin1'), Buffer.from(other, 'latin1')));
+      .sort();
   }
 
   find(collection: number, key: string): Stored | undefined {
-    const found = this.#in(collection).get(key);
+    const documents = this.#at(collection, key);
+    const found = documents.get(key);
     if (found === undefined || found.expiry === 0 || found.expiry > this.#now()) return found;
-    this.#in(collection).delete(key);
+    documents.delete(key);
     return undefined;
   }
 
@@ -85,7 +88,7 @@ export class Bucket {
   remove(collection: number, key: string, cas: bigint): Reply {
     const refusal = this.#refusal(collection, key, cas);
     if (refusal !== undefined) return refusal;
-    this.#in(collection).delete(key);
+    this.#at(collection, key).delete(key);
     return { status: STATUS.success, cas: this.#nextCas(), extras: this.#token() };
   }
 
@@ -94,7 +97,7 @@ export class Bucket {
     const found = this.find(collection, key);
     if (found === undefined) return undefined;
     const touched = { ...found, expiry: this.#expiryOf(expiry), cas: this.#nextCas() };
-    this.#in(collection).set(key, touched);
+    this.#at(collection, key).set(key, touched);
     return touched;
   }
 
@@ -117,17 +120,21 @@ export class Bucket {
       cas,
       seqno: this.#seqno,
     };
-    this.#in(collection).set(key, stored);
+    this.#at(collection, key).set(key, stored);
     return { status: STATUS.success, cas, extras };
   }
 
-  #in(collection: number): Documents {
-    let documents = this.#collections.get(collection);
-    if (documents === undefined) {
-      documents = new Map();
-      this.#collections.set(collection, documents);
+  #at(collection: number, key: string): Documents {
+    return this.#in(collection)[vbucketOf(Buffer.from(key, 'latin1'))] as Documents;
+  }
+
+  #in(collection: number): readonly Documents[] {
+    let partitions = this.#collections.get(collection);
+    if (partitions === undefined) {
+      partitions = Array.from({ length: VBUCKETS }, (): Documents => new Map());
+      this.#collections.set(collection, partitions);
     }
-    return documents;
+    return partitions;
   }
 
   #now(): number {

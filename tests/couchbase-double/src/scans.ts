@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Bucket, vbucketOf } from './bucket.js';
+import type { Bucket } from './bucket.js';
 import { asLeb128, type Reply, STATUS } from './protocol.js';
 
 // https://github.com/couchbase/kv_engine/tree/master/docs/range_scans
@@ -32,10 +32,7 @@ export class Scans {
   create(vbucket: number, value: Buffer): Reply {
     const { collection = '0', key_only: keysOnly, range } = JSON.parse(value.toString()) as Asked;
     if (range === undefined || keysOnly !== true) return { status: STATUS.invalid };
-    const within = rangeOf(range);
-    const keys = this.#bucket
-      .keys(Number.parseInt(collection, 16))
-      .filter((key) => vbucketOf(Buffer.from(key, 'latin1')) === vbucket && within(key));
+    const keys = this.#bucket.keys(Number.parseInt(collection, 16), rangeOf(range), vbucket);
     if (keys.length === 0) return { status: STATUS.notFound };
     const id = randomBytes(16);
     this.#open.set(id.toString('hex'), { vbucket, keys, next: 0 });

@@ -137,7 +137,7 @@ export class Server {
   }
 
   keys(collection = '_default._default'): string[] {
-    return this.bucket.keys(this.collectionId(collection) ?? 0).map(asText);
+    return this.bucket.keys(this.collectionId(collection) ?? 0, () => true).map(asText);
   }
 
   show(key: string, collection = '_default._default'): Shown | undefined {

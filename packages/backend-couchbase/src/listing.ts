@@ -1,0 +1,142 @@
+import {
+  firstIdAt,
+  type Head,
+  headOf,
+  isSessionId,
+  type Millis,
+  type Page,
+  type PageQuery,
+  type Query,
+  SessionError,
+  type SessionId,
+  type SessionRecord,
+} from '@sessionkit/session-core';
+import type { Records } from './records.js';
+import type { Call, Store } from './store.js';
+import type { Users } from './users.js';
+
+/** Heads that are asked for at once. */
+const CHUNK = 500;
+/** Keys of a scan that are taken at most; where there are more, the range is made smaller. */
+const MOST = 5_000;
+/** Of those that were found in a range that is too large, the lowest part that is looked at next. */
+const PART = 8;
+/** Before any id, and behind every one. */
+const FIRST = 's';
+const LAST = 's~';
+/** An entry without its session may be one whose session is on its way; only older ones are dropped. */
+const GHOST_AGE: Millis = 60_000;
+/** An id is made at the start of its session, or a little later. */
+const ID_LATE: Millis = 60_000;
+const LAST_TIME = 2 ** 48 - 1;
+
+/** Lists and counts: the ids by range scans, those of a user from the user's document; then the heads. */
+export class Listing {
+  readonly #store: Store;
+  readonly #records: Records;
+  readonly #users: Users;
+
+  constructor(store: Store, records: Records, users: Users) {
+    this.#store = store;
+    this.#records = records;
+    this.#users = users;
+  }
+
+  async list(call: Call, query: PageQuery): Promise<Page<Head>> {
+    const { limit, after = FIRST } = query;
+    if (!Number.isSafeInteger(limit) || limit < 1)
+      throw new SessionError('INVALID_VALUE', `limit must be a whole number of at least 1, not ${limit}`);
+    const items: Head[] = [];
+    for await (const record of this.#matching(call, query, after, limit + 1)) {
+      if (items.length === limit) return { items, next: items.at(-1)?.id };
+      items.push(headOf(record));
+    }
+    return { items, next: undefined };
+  }
+
+  async count(call: Call, query: Query): Promise<number> {
+    let count = 0;
+    if (Object.values(query).every((condition) => condition === undefined)) {
+      for await (const ids of this.#scanned(call, FIRST, LAST)) count += ids.length;
+      return count;
+    }
+    for await (const _ of this.#matching(call, query, FIRST, CHUNK)) count++;
+    return count;
+  }
+
+  /** The sessions that match, in the order of their ids; `wanted` is how many the caller is likely to take. */
+  async *#matching(
+    call: Call,
+    query: Query,
+    after: string,
+    wanted: number,
+  ): AsyncGenerator<SessionRecord, undefined> {
+    const { user, startedBefore } = query;
+    const to = startedBefore === undefined ? LAST : lastIdAt(startedBefore + ID_LATE);
+    const source = user === undefined ? this.#scanned(call, after, to) : this.#ofUser(call, user, after);
+    const size = Math.min(wanted, CHUNK);
+    for await (const ids of source)
+      for (let at = 0; at < ids.length; at += size)
+        // What cannot be understood is told to whoever loads it.
+        for (const head of await this.#records.heads(call, ids.slice(at, at + size)))
+          if (head !== undefined && !(head instanceof SessionError) && matches(head, query)) yield head;
+    return undefined;
+  }
+
+  /** Ids behind `after` in their order, some at a time, each time from as many as a scan may find. */
+  async *#scanned(call: Call, after: string, to: string): AsyncGenerator<readonly SessionId[], undefined> {
+    const { keys } = this.#store.options;
+    for (let low = after; low < to; ) {
+      let high = to;
+      for (;;) {
+        const range = { after: keys.session(low), to: keys.session(high), most: MOST };
+        const scanned = await call.scan(range);
+        const found = scanned.keys.map((key) => keys.idIn(key)).sort();
+        if (!scanned.more) {
+          yield found.filter((id) => isSessionId(id));
+          break;
+        }
+        // Partitions have a part of all keys each, by chance: what was found in some of them tells where to cut.
+        high = found[Math.floor(found.length / PART)] as string;
+      }
+      low = high;
+    }
+    return undefined;
+  }
+
+  async *#ofUser(call: Call, user: string, after: string): AsyncGenerator<readonly SessionId[], undefined> {
+    const places = await this.#users.places(call, user);
+    const ids = [...places.keys()].filter((id) => id > after).sort();
+    yield ids;
+    const old = ids.filter((id) => (places.get(id)?.at ?? 0) < this.#store.now - GHOST_AGE);
+    const heads = await this.#records.heads(call, old);
+    const ghosts = old.filter((_, n) => {
+      const head = heads[n];
+      return head === undefined || (!(head instanceof SessionError) && head.user !== user);
+    });
+    if (ghosts.length > 0) await this.#dropped(call, user, ghosts);
+    return undefined;
+  }
+
+  /** Takes old entries without their session out of a user's document, and puts those back whose session is there after all. */
+  async #dropped(call: Call, user: string, ghosts: readonly SessionId[]): Promise<void> {
+    await this.#users.left(call, user, ...ghosts);
+    for (const head of await this.#records.heads(call, ghosts))
+      if (head !== undefined && !(head instanceof SessionError) && head.user === user)
+        await this.#users.add(call, user, head);
+  }
+}
+
+function matches(head: SessionRecord, { service, user, state, startedBefore }: Query): boolean {
+  return (
+    (service === undefined || head.service === service) &&
+    (user === undefined || head.user === user) &&
+    (state === undefined || (state === 'ended') === (head.ended !== undefined)) &&
+    (startedBefore === undefined || head.startedAt < startedBefore)
+  );
+}
+
+/** Behind every id of before this time. */
+function lastIdAt(time: Millis): string {
+  return time > LAST_TIME ? LAST : firstIdAt(Math.max(0, Math.floor(time)));
+}
