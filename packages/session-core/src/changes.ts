@@ -79,8 +79,13 @@ export function withData(
   if (typed !== undefined && changes.length === 0) return record;
   const before = typed === undefined ? normaliseData(record.data) : typed.textOf(record);
   let data = before;
-  for (const change of changes) data = applyChange(data, change);
-  if (data === before) return record;
+  let wanted: Millis | undefined;
+  for (const change of changes) {
+    if (change.kind === 'idle') wanted = change.idle;
+    else data = applyChange(data, change);
+  }
+  if (data === before)
+    return wanted === undefined || wanted === record.idle ? record : { ...record, idle: wanted };
   // Cheap first: a string of n characters has at most 3 n bytes.
   if (data.length * 3 > maxData) {
     const bytes = Buffer.byteLength(data);
@@ -91,8 +96,8 @@ export function withData(
       );
     }
   }
-  const idle =
-    record.user === undefined && data !== EMPTY_DATA ? Math.max(record.idle, times.idle) : record.idle;
+  const blank = record.user === undefined && record.idle === times.anonymousIdle;
+  const idle = wanted ?? (blank && data !== EMPTY_DATA ? times.idle : record.idle);
   if (typed === undefined) return { ...record, data, idle };
   typed.check(data, true);
   return { ...record, data, idle, dataVersion: typed.version };

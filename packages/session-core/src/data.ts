@@ -1,3 +1,4 @@
+import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 
 /**
@@ -17,8 +18,10 @@ export const EMPTY_DATA = '{}';
 
 const MAX_NAME_BYTES = 255;
 
-/** One change of one top-level key, to be replayed over the newest record. */
-export type DataChange =
+/** One change, to be replayed over the newest record: of a top-level key, or of how long the session may go unused. */
+export type DataChange = KeyChange | { readonly kind: 'idle'; readonly idle: Millis };
+
+export type KeyChange =
   | { readonly kind: 'set'; readonly key: string; readonly json: string }
   | { readonly kind: 'delete'; readonly key: string }
   | { readonly kind: 'update'; readonly key: string; readonly change: (value: unknown) => unknown };
@@ -123,7 +126,7 @@ export function normaliseData(text: string): string {
   return lines.length === 0 ? EMPTY_DATA : `{\n${lines.join(',\n')}\n}`;
 }
 
-export function applyChange(text: string, change: DataChange): string {
+export function applyChange(text: string, change: KeyChange): string {
   if (change.kind === 'set') return writeKey(text, change.key, change.json);
   if (change.kind === 'delete') return writeKey(text, change.key, undefined);
   const json = readKey(text, change.key);

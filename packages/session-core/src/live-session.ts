@@ -3,6 +3,7 @@ import {
   checkName,
   type DataChange,
   EMPTY_DATA,
+  type KeyChange,
   keysOf,
   mergePatch,
   normaliseData,
@@ -11,6 +12,7 @@ import {
   toJson,
 } from './data.js';
 import type { Millis } from './environment.js';
+import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import type { OwnSessions } from './own-sessions.js';
 import type { ClientInfo, SessionRecord } from './record.js';
@@ -38,6 +40,8 @@ export class LiveSession implements Session {
   readonly #host: SessionHost;
   /** Data with the changes of this visit; undefined until somebody looks or changes. */
   #text: string | undefined;
+  /** Set by this visit. */
+  #idle: Millis | undefined;
 
   constructor(host: SessionHost) {
     this.#host = host;
@@ -80,6 +84,22 @@ export class LiveSession implements Session {
     return this.#text;
   }
 
+  get idleTimeout(): Millis | undefined {
+    return this.#idle ?? this.#host.record?.idle;
+  }
+
+  set idleTimeout(idle: Millis | undefined) {
+    if (idle === undefined || !Number.isFinite(idle) || idle < 1) {
+      throw new SessionError(
+        'INVALID_VALUE',
+        `idleTimeout must be a number of milliseconds, at least 1, not ${String(idle)}`,
+      );
+    }
+    const whole = Math.floor(idle);
+    this.#host.change({ kind: 'idle', idle: whole });
+    this.#idle = whole;
+  }
+
   get signal(): AbortSignal {
     return this.#host.signal;
   }
@@ -117,7 +137,7 @@ export class LiveSession implements Session {
   }
 
   merge(patch: Readonly<Record<string, unknown>>): void {
-    const changes = Object.entries(patch).map(([key, value]): DataChange => {
+    const changes = Object.entries(patch).map(([key, value]): KeyChange => {
       checkName('the key', key);
       if (value === null || value === undefined) return { kind: 'delete', key };
       if (typeof value !== 'object' || Array.isArray(value)) {
@@ -169,6 +189,7 @@ export class LiveSession implements Session {
   /** The record under the visit is another one now: what was seen so far is looked at anew. */
   forget(): void {
     this.#text = undefined;
+    this.#idle = undefined;
   }
 
   /** Looks at the data as it is now, before it is stored. */
@@ -181,7 +202,7 @@ export class LiveSession implements Session {
   /** Looks at a change of `key` to `json`, which makes the data `text`. Throws to refuse it. */
   protected accept(_key: string, _text: string): void {}
 
-  #change(change: DataChange): void {
+  #change(change: KeyChange): void {
     const text = applyChange(this.text, change);
     this.accept(change.key, text);
     this.#host.change(change);

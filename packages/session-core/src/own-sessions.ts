@@ -3,6 +3,7 @@ import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import { cannotList } from './pages.js';
 import type { Head, SessionRecord } from './record.js';
+import { readOnly } from './refusal.js';
 import type { OwnSession } from './session.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
@@ -17,9 +18,10 @@ export class OwnSessions {
   readonly #settings: Settings;
   readonly #record: SessionRecord;
   readonly #user: string;
+  readonly #readOnly: boolean;
 
   /** @throws SessionError `UNSUPPORTED` (client code `session_required`): nobody is logged in. */
-  constructor(store: Store, settings: Settings, record: SessionRecord | undefined) {
+  constructor(store: Store, settings: Settings, record: SessionRecord | undefined, readOnly: boolean) {
     if (record?.user === undefined) {
       const message = 'the session has no user, so that there are none of the same user: log in first';
       throw new SessionError('UNSUPPORTED', message, { clientCode: 'session_required' });
@@ -29,6 +31,7 @@ export class OwnSessions {
     this.#settings = settings;
     this.#record = record;
     this.#user = record.user;
+    this.#readOnly = readOnly;
   }
 
   async list(): Promise<readonly OwnSession[]> {
@@ -45,6 +48,7 @@ export class OwnSessions {
 
   /** False when there is no such session of the user's. */
   async end(id: SessionId): Promise<boolean> {
+    if (this.#readOnly) throw readOnly();
     const record = await this.#store.load(id);
     if (record === undefined || !this.#isOwn(record)) return false;
     return (await this.#end([id])).includes(id);
@@ -52,6 +56,7 @@ export class OwnSessions {
 
   /** How many. */
   async endOthers(): Promise<number> {
+    if (this.#readOnly) throw readOnly();
     let ended = 0;
     for await (const page of this.#pages()) {
       const others = page.map(({ id }) => id).filter((id) => id !== this.current);

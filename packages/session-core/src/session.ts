@@ -59,6 +59,11 @@ export interface SessionVerbs {
   readonly authenticatedAt: Millis | undefined;
   /** Absolute end, whatever use it sees. */
   readonly endsAt: Millis | undefined;
+  /**
+   * How long it may go unused, in ms, up to its {@link endsAt}; undefined without a session. The service's own, until it is set for this session: for a login that is to be remembered for longer, say.
+   * A login sets it back. Setting it throws as `set` does.
+   */
+  idleTimeout: Millis | undefined;
   readonly client: ClientInfo;
 
   /** JSON text of all values, as it is stored. */

@@ -98,9 +98,7 @@ export class OpenVisit implements Visit, SessionHost {
   }
 
   own(): OwnSessions {
-    const own = new OwnSessions(this.#store, this.#parts.settings, this.record);
-    if (this.readOnly) throw readOnly();
-    return own;
+    return new OwnSessions(this.#store, this.#parts.settings, this.record, this.readOnly);
   }
 
   change(change: DataChange): void {

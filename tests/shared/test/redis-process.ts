@@ -10,6 +10,8 @@ export interface Order {
   readonly add?: string;
   readonly logout?: boolean;
   readonly hold?: boolean;
+  /** Ends the user's other sessions. */
+  readonly others?: boolean;
 }
 
 export interface Told {
@@ -22,6 +24,8 @@ export interface Told {
   readonly refusal: string | undefined;
   /** The cause for which the session ended while it was held. */
   readonly ended?: string;
+  /** Ids of the user's sessions, after all that. */
+  readonly own?: readonly string[];
 }
 
 const [url = ''] = process.argv.slice(2);
@@ -69,7 +73,9 @@ async function obey(order: Order): Promise<Told> {
     const { add } = order;
     session.update('list', (list) => [...(Array.isArray(list) ? list : []), add]);
   }
+  if (order.others) await session.endOthers();
   if (order.logout) await session.logout();
+  const own = order.others ? (await session.sessions()).map(({ id }) => id) : undefined;
   const fields = visit.pending ? await visit.finish({ status: 200, cacheControl: undefined }) : visit.headers;
   const ended = await held;
   const told: Told = {
@@ -80,6 +86,7 @@ async function obey(order: Order): Promise<Told> {
     token: fields.find(([name]) => name.toLowerCase() === 'session-token')?.[1],
     refusal: undefined,
     ...(ended === undefined ? {} : { ended }),
+    ...(own === undefined ? {} : { own }),
   };
   visit.close();
   return told;

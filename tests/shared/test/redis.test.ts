@@ -59,3 +59,22 @@ it('a logout in one process ends the session in the other, for what it holds ope
   expect(performance.now() - started).toBeLessThan(2_000);
   for (const child of [a, b]) expect((await visit(child, { token })).refusal).toBe('session_ended');
 });
+
+it('a user who ends all others in one process ends them in the other, with what it holds open', async () => {
+  const { token: mine = '', id } = await visit(a, { login: 'dora' });
+  const { token = '' } = await visit(b, { login: 'dora' });
+  const { token: stranger = '' } = await visit(b, { login: 'eve' });
+  const holding = nextMessage(b);
+  b.send({ token, hold: true } satisfies Order);
+  expect(await holding).toBe('held');
+  const told = nextMessage(b);
+  const started = performance.now();
+  expect((await visit(a, { token: mine, others: true })).own).toEqual([id]);
+  expect(await told).toMatchObject({ ended: 'logout' });
+  expect(performance.now() - started).toBeLessThan(2_000);
+  for (const child of [a, b]) {
+    expect((await visit(child, { token })).refusal).toBe('session_ended');
+    expect(await visit(child, { token: mine })).toMatchObject({ user: 'dora' });
+    expect(await visit(child, { token: stranger })).toMatchObject({ user: 'eve' });
+  }
+});
