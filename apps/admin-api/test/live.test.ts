@@ -1,21 +1,11 @@
-import type { Backend, SessionId } from '@sessionkit/session-core';
-import { createSessionManager } from '@sessionkit/session-core';
-import { cookie } from '@sessionkit/transport-cookie';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { type SessionResource, sessionDocument, sessionsDocument } from '../src/schemas-sessions.js';
-import { BASIC, errorsOf, type Fixture, fixture, openVisit } from './fixture.js';
+import type { SessionId } from '@sessionkit/session-core';
+import { describe, expect, test } from 'vitest';
+import { sessionDocument, sessionsDocument } from '../src/schemas-sessions.js';
+import { type Fixture, fixture } from './fixture.js';
 import { connection, holds } from './holding.js';
 
 const KEPT = { kept: () => ({ statements: 5, lines: 3 }) };
 const NOTHING = { connections: [], ioActivity: 0, buffered: 0 };
-
-/** Another process on the store of the first one. */
-function another({ environment, backend }: Pick<Fixture, 'environment'> & { readonly backend: Backend }) {
-  const manager = createSessionManager({ environment, ...KEPT });
-  manager.service('web', { backend, transports: [cookie({ name: 'web' })], autoCreate: true });
-  onTestFinished(() => manager.close());
-  return manager;
-}
 
 const web = ({ manager }: Pick<Fixture, 'manager'>) => {
   const service = manager.services.get('web');
@@ -23,157 +13,13 @@ const web = ({ manager }: Pick<Fixture, 'manager'>) => {
   return service;
 };
 
-async function attributes(f: Fixture, id: string, as?: typeof BASIC): Promise<SessionResource['attributes']> {
-  return (await shown(f, id, as)).data.attributes;
+async function shown(f: Fixture, id: string) {
+  return sessionDocument.parse(await (await f.ask('GET', `/v1/sessions/${id}`)).json());
 }
 
-async function shown(f: Fixture, id: string, as?: typeof BASIC) {
-  return sessionDocument.parse(await (await f.ask('GET', `/v1/sessions/${id}`, { as })).json());
+async function listed(f: Fixture, query = '') {
+  return sessionsDocument.parse(await (await f.ask('GET', `/v1/sessions?${query}`)).json());
 }
-
-async function listed(f: Fixture, query = '', as?: typeof BASIC) {
-  return sessionsDocument.parse(await (await f.ask('GET', `/v1/sessions?${query}`, { as })).json());
-}
-
-describe('what a session does', () => {
-  test('is told of all processes: its requests, newest first and running ones too, and its log', async () => {
-    const f = await fixture({}, KEPT);
-    const { id, token } = await f.start();
-    const other = another(f);
-    const visit = await openVisit(other, token);
-    const first = web({ manager: other }).note(visit, 'POST /cart?item');
-    await f.environment.advance(120);
-    first?.answered('server1');
-    await f.environment.advance(30);
-    first?.end();
-    web(f).note(await openVisit(f.manager, token), 'GET /slow');
-    f.manager.environment.log({ level: 'info', service: 'web', session: id, message: 'from here' });
-    await f.environment.advance(50);
-    other.environment.log({ level: 'warning', service: 'web', session: id, message: 'from there' });
-    await f.environment.advance(2_000);
-
-    const { queries, log } = await attributes(f, id);
-    expect(queries).toEqual([
-      { command: 'GET', received: '2026-06-01T12:00:00.150Z', responses: [], statement: 'GET /slow' },
-      {
-        command: 'POST',
-        completed: '2026-06-01T12:00:00.150Z',
-        received: '2026-06-01T12:00:00.000Z',
-        responses: [{ duration: 120, server: 'server1' }],
-        statement: 'POST /cart?item',
-      },
-    ]);
-    expect(log).toEqual([
-      `2026-06-01 12:00:00.150Z   info   : (${id}) (web); from here`,
-      `2026-06-01 12:00:00.200Z   warning: (${id}) (web); from there`,
-    ]);
-    const [row] = (await listed(f)).data;
-    expect(row?.attributes).toMatchObject({ queries, log });
-  });
-
-  test('is no more of the log than is kept', async () => {
-    const f = await fixture({}, KEPT);
-    const { id } = await f.start();
-    for (let i = 0; i < 9; i++)
-      f.manager.environment.log({ level: 'debug', service: 'web', session: id, message: `line ${i}` });
-    expect((await attributes(f, id)).log.map((line) => line.slice(-6))).toEqual([
-      'line 6',
-      'line 7',
-      'line 8',
-    ]);
-  });
-
-  test('that a process has died over is not shown as running for ever', async () => {
-    const f = await fixture({}, KEPT);
-    const { id, token } = await f.start();
-    const other = another(f);
-    const visit = await openVisit(other, token);
-    web({ manager: other }).attach(holds({ ...NOTHING, connections: [connection('s', 1)] }, id));
-    web({ manager: other }).note(visit, 'GET /');
-    await f.environment.advance(60_000);
-    expect((await attributes(f, id)).queries).toHaveLength(1);
-    // What a killed process leaves behind: entries in the journal, and nobody who holds the session.
-    await f.backend.announce((await f.manager.holdings([id])).get(id)?.[0]?.process ?? '', [], 1, signal());
-    expect((await attributes(f, id)).queries).toEqual([]);
-  });
-
-  test('is for admins, and for others only when that is configured; what they do not see is named', async () => {
-    for (const basicSeesActivity of [false, true]) {
-      const f = await fixture({ basicSeesActivity }, KEPT);
-      const { id, token } = await f.start();
-      web(f).note(await openVisit(f.manager, token), 'GET /private');
-      f.manager.environment.log({ level: 'info', service: 'web', session: id, message: 'secret' });
-      const seen = basicSeesActivity ? 1 : 0;
-      const one = await shown(f, id, BASIC);
-      const list = await listed(f, 'page[size]=5', BASIC);
-      for (const { queries, log } of [one.data.attributes, list.data[0]?.attributes ?? one.data.attributes])
-        expect([queries.length, log.length]).toEqual([seen, seen]);
-      expect(one.meta.unknown).toEqual(basicSeesActivity ? [] : ['log', 'queries']);
-      expect(list.meta.unknown.includes('queries')).toBe(!basicSeesActivity);
-      expect((await attributes(f, id)).queries).toHaveLength(1);
-      // Nor by a filter.
-      const filter = 'filter=/attributes/queries/0/command=eq("GET")';
-      expect((await listed(f, filter, BASIC)).data).toHaveLength(seen);
-      expect((await listed(f, filter)).data).toHaveLength(1);
-    }
-  });
-});
-
-describe('what is held of a session', () => {
-  test('is united over processes: connections, activity, memory, and who holds it', async () => {
-    const f = await fixture();
-    const { id } = await f.start();
-    const idle = await attributes(f, id);
-    expect([idle.connections, idle.io_activity, idle.memory.connection_buffers]).toEqual([
-      [],
-      0,
-      { total: 0 },
-    ]);
-    expect(idle).not.toHaveProperty('thread');
-    const cipher = 'TLS_AES_256_GCM_SHA384';
-    web({ manager: another(f) }).attach(
-      holds({ connections: [connection('b', 9), connection('a', 12)], ioActivity: 3, buffered: 100 }, id),
-    );
-    web(f).attach(holds({ connections: [connection('a', 2, cipher)], ioActivity: 4, buffered: 20 }, id));
-    await f.environment.advance(2_000);
-    const held = await attributes(f, id);
-    expect(held).toMatchObject({
-      connections: [
-        { server: 'a', connection_id: 2, cipher },
-        { server: 'a', connection_id: 12, cipher: '' },
-        { server: 'b', connection_id: 9, cipher: '' },
-      ],
-      io_activity: 7,
-      memory: { connection_buffers: { total: 120 }, data: 41, total: 161 },
-      thread: process.pid,
-    });
-    const list = await listed(f);
-    expect(list.data[0]?.attributes).toMatchObject({
-      connections: held.connections,
-      io_activity: 7,
-      memory: { connection_buffers: { total: 120 } },
-      thread: process.pid,
-    });
-    expect(list.meta.unknown).toEqual(['memory/data', 'memory/total']);
-  });
-
-  test('vanishes with the lease of a process that was killed', async () => {
-    const f = await fixture();
-    const { id } = await f.start();
-    const links = [
-      {
-        id,
-        process: 'killed',
-        since: 1,
-        detail: { connections: [connection('a', 1)], ioActivity: 1, pid: 7 },
-      },
-    ];
-    await f.backend.announce('killed', links, 10_000, signal());
-    expect(await attributes(f, id)).toMatchObject({ connections: [{ server: 'a' }], thread: 7 });
-    await f.environment.advance(10_001);
-    expect((await attributes(f, id)).connections).toEqual([]);
-  });
-});
 
 describe('a list', () => {
   async function listing(count: number) {
@@ -299,18 +145,4 @@ describe('a store that cannot tell', () => {
     expect(data.attributes.connections).toEqual([{ server: 'own', connection_id: 1, cipher: '' }]);
     expect(meta.unknown).toEqual(['log', 'queries']);
   });
-
-  test.each(['read', 'present'] as const)('now (%s fails) is a 503, and no empty answer', async (verb) => {
-    const f = await fixture({}, KEPT);
-    const { id } = await f.start();
-    Object.assign(f.backend, { [verb]: () => Promise.reject(new Error('gone')) });
-    for (const path of [`/v1/sessions/${id}`, '/v1/sessions', '/v1/sessions?page[size]=1']) {
-      const response = await f.ask('GET', path);
-      expect([path, response.status]).toEqual([path, 503]);
-      expect(await errorsOf(response)).toHaveLength(1);
-    }
-    expect((await f.ask('GET', `/sessions/${id}/connections`)).status).toBe(verb === 'present' ? 503 : 200);
-  });
 });
-
-const signal = () => new AbortController().signal;
