@@ -20,6 +20,8 @@ function allowed(from, to) {
   if (to.group === 'apps') return from.short === 'sessionkit' && to.short === 'admin-api';
   if (from.group === 'apps') return true;
   if (from.short === 'session-core') return false;
+  // A layer over one integration, as the thin app is over admin-api.
+  if (from.short === 'express-session' && to.short === 'http-node') return true;
   return to.short === 'session-core';
 }
 

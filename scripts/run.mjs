@@ -188,6 +188,8 @@ const verbs = {
   typecheck: { needs: 'install', run: (args) => node('scripts/typecheck.mjs', args) },
   'stores-table': { needs: 'install', run: storesTable },
   release: { needs: 'build', run: release },
+  new: { needs: 'install', run: (args) => locked(() => node('scripts/new.mjs', args)) },
+  sizes: { needs: 'build', run: (args) => node('scripts/sizes.mjs', ['--write', ...args]) },
   // For developers: the repository's own pnpm, for example `node scripts/run.mjs pnpm install`.
   pnpm: { needs: 'nothing', run: (args) => locked(() => run('pnpm', args)) },
 };
