@@ -1,7 +1,9 @@
+import { startCouchbase } from '@sessionkit/test-stores/couchbase';
 import { startMariadb } from '@sessionkit/test-stores/mariadb';
 import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
+import { connect } from 'couchbase';
 import { createConnection } from 'mysql2/promise';
 import { Client } from 'pg';
 
@@ -89,6 +91,23 @@ export const sampleStores: Readonly<Record<string, () => Promise<SampleStore>>> 
         return { named: JSON.parse(line), all };
       },
       stop,
+    };
+  },
+
+  /** A double of the server, unless the environment names a cluster. */
+  async couchbase() {
+    const { url, user, password, bucket, stop } = await startCouchbase();
+    const cluster = await connect(url, { username: user, password });
+    return {
+      resource: flow({ _class: 'couchbase', cluster: url, bucket, user, password }),
+      async look(id) {
+        const { content } = await cluster.bucket(bucket).defaultCollection().get(`sess::${id}`);
+        return { named: content, all: JSON.stringify(content) };
+      },
+      async stop() {
+        await cluster.close();
+        await stop();
+      },
     };
   },
 };
