@@ -6,6 +6,7 @@ import {
   observeAnswer,
   SessionError,
 } from '@sessionkit/session-core';
+import { Happenings } from './happenings.js';
 import { LEVELS } from './levels.js';
 
 export interface LogOptions {
@@ -15,7 +16,7 @@ export interface LogOptions {
 
 /**
  * Writes a line for each request of a session into the log of that session: method, path, status, bytes, milliseconds. Nothing of the query, of header
- * fields or of bodies is in it.
+ * fields or of bodies is in it. And one for what happens to the session in this process: its begin and end, logins, new secrets, saves that lost.
  *
  * @throws SessionError `CONFIG_INVALID` for a level that is none.
  */
@@ -24,7 +25,13 @@ export function log({ level = 'info' }: LogOptions = {}): Filter {
     throw new SessionError('CONFIG_INVALID', `level must be one of ${LEVELS.join(', ')}, not ${level}`);
   }
   let lines = 0;
+  const tell = (target: FilterTarget, line: string) => {
+    lines += 1;
+    target.log(level, line);
+  };
+  const happenings = new Happenings(tell);
   const open = (target: FilterTarget): FilterSession => ({
+    close: happenings.follow(target),
     async handle({ request, response }, next) {
       const begun = performance.now();
       const [path] = (request.url ?? '').split('?', 1);
@@ -38,15 +45,13 @@ export function log({ level = 'info' }: LogOptions = {}): Filter {
           bytes += chunk.length;
         },
         end: (complete) => {
-          lines += 1;
           const said = complete ? '' : ', cut';
           const ms = Math.round(performance.now() - begun);
-          target.log(level, `${request.method} ${path} ${status || '-'}, ${bytes} bytes, ${ms} ms${said}`);
+          tell(target, `${request.method} ${path} ${status || '-'}, ${bytes} bytes, ${ms} ms${said}`);
         },
       });
       await next();
     },
-    close() {},
   });
   return { type: 'log', open, diagnostics: () => ({ lines }) };
 }
