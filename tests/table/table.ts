@@ -34,7 +34,7 @@ const rows: Readonly<Record<string, (facts: StoreFacts) => string>> = {
   'log and requests of a session': ({ abilities }) => yes(abilities.journal),
   'connections of all processes': ({ abilities }) => yes(abilities.presence),
   fences: ({ abilities }) => yes(abilities.fences),
-  'a write that comes too late': ({ traits }) => (traits.lateWrites ? 'may count' : 'is refused'),
+  'a write that was given up': ({ traits }) => (traits.lateWrites ? 'may still arrive' : 'is refused'),
   'age of what is read': ({ traits }) => (traits.staleness === 0 ? 'none' : `${traits.staleness} ms`),
   'largest record': ({ traits }) => sized(traits.maxRecordBytes),
   'round trips: load': ({ roundTrips }) => trips(roundTrips.load),
