@@ -84,8 +84,7 @@ it('the page about the choice names every store, once in its short table', () =>
   const named = [...page.matchAll(/\| \[(\w+)\]\(\.\.\/packages\/backend-\1\/README\.md\)/g)].map(
     ([, type]) => type,
   );
-  expect(new Set(named).size).toBe(named.length);
-  expect(named).toEqual(expect.arrayContaining(stores.map(({ type }) => type)));
+  expect(named.sort()).toEqual(stores.map(({ type }) => type));
 });
 
 /** The same facts, with one of them changed at a time. */
