@@ -6,10 +6,11 @@ import { nodeRequest } from './request.js';
 import { type HttpOptions, httpSettings } from './settings.js';
 import { describe } from './target.js';
 
-export type SessionHandler = (
+/** Its session has the types of its service's data. */
+export type SessionHandler<Data = unknown, Input = Data> = (
   request: IncomingMessage,
   response: ServerResponse,
-  session: Session,
+  session: Session<Data, Input>,
 ) => void | Promise<void>;
 
 export interface HandlerOptions extends HttpOptions {
@@ -23,6 +24,11 @@ export interface HandlerOptions extends HttpOptions {
  *
  * @throws SessionError `CONFIG_INVALID` for bad options.
  */
+export function sessionHandler<Data = unknown, Input = Data>(
+  service: Service<Data, Input>,
+  handler: SessionHandler<Data, Input>,
+  options?: HandlerOptions,
+): RequestListener;
 export function sessionHandler(
   service: Service,
   handler: SessionHandler,

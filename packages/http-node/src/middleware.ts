@@ -5,8 +5,8 @@ import { nodeRequest } from './request.js';
 import { type HttpOptions, httpSettings } from './settings.js';
 
 /** A request that has passed {@link sessionMiddleware}. */
-export interface SessionRequest extends IncomingMessage {
-  session: Session;
+export interface SessionRequest<Data = unknown, Input = Data> extends IncomingMessage {
+  session: Session<Data, Input>;
 }
 
 export type SessionMiddleware = (
@@ -65,11 +65,15 @@ export function requireSession(access: Access = {}): SessionMiddleware {
 }
 
 /**
- * The session of a request, typed, without changing the types of the framework.
+ * The session of a request, typed, without changing the types of the framework. Its values have the types of the service's data when the service of
+ * {@link sessionMiddleware} is named, or else those that the caller says.
  * @throws SessionError `CONFIG_INVALID` when no {@link sessionMiddleware} stands before the handler.
  */
-export function sessionOf(request: IncomingMessage): Session {
-  const { session } = request as Partial<SessionRequest>;
+export function sessionOf<Data = unknown, Input = Data>(
+  request: IncomingMessage,
+  _service?: Service<Data, Input>,
+): Session<Data, Input> {
+  const { session } = request as Partial<SessionRequest<Data, Input>>;
   if (session === undefined) throw withoutMiddleware();
   return session;
 }

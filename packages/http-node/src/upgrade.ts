@@ -12,9 +12,9 @@ import { nodeRequest } from './request.js';
 import type { HttpSettings } from './settings.js';
 
 /** A session for a socket. */
-export interface Upgrade {
-  readonly visit: Visit;
-  readonly session: Session;
+export interface Upgrade<Data = unknown, Input = Data> {
+  readonly visit: Visit<Data, Input>;
+  readonly session: Session<Data, Input>;
   /** To be sent with the 101. */
   readonly headers: readonly HeaderField[];
 }
@@ -24,6 +24,12 @@ export interface Upgrade {
  * undefined when there is nothing left to do: the upgrade was refused and that has been answered, or the client has gone. Rejects, with the socket
  * destroyed, for a programming error.
  */
+export function openUpgrade<Data = unknown, Input = Data>(
+  service: Service<Data, Input>,
+  request: IncomingMessage,
+  socket: Duplex,
+  settings: HttpSettings,
+): Promise<Upgrade<Data, Input> | undefined>;
 export async function openUpgrade(
   service: Service,
   request: IncomingMessage,
