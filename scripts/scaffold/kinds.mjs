@@ -38,6 +38,7 @@ export const KINDS = {
       `Give ${folder}/src/options.ts and src/module.ts the options of the store. A client or pool that services share is made by src/resource.ts (as in packages/backend-redis).`,
       `Let ${folder}/test/harness.ts open two instances on one empty store, and \`peek\` look past the backend at what is stored.`,
       'Add the suites beside the kit: hostile values, races and faults (packages/testkit/README.md shows each).',
+      `Copy packages/backend-redis/test/facts.test.ts to ${folder}/test, and begin Behaviour in its README with the answers that every store gives (docs/choosing-a-store.md); \`npm run stores-table\` puts what was found into the table of README.md.`,
     ],
   },
   transport: {
@@ -82,7 +83,7 @@ export const KINDS = {
     behaviour:
       'Say here what the contract leaves open: what is passed on and what is answered, what it costs a request, what it keeps of a session and for how long.',
     steps: (folder) => [
-      `Write \`handle\` and \`diagnostics\` in ${folder}/src/index.ts. What each promises stands in packages/session-core/src/filter.ts. What belongs to one session is made in \`open\`.`,
+      `Write \`open\`, which answers what sees the requests of one session, and \`diagnostics\` in ${folder}/src/index.ts. What each promises stands in packages/session-core/src/filter.ts.`,
       `Give the options in src/index.ts and ${folder}/src/module.ts those of the filter.`,
       `Make it in ${folder}/test/conformance.test.ts such that it has no reason to refuse an ordinary request.`,
     ],
