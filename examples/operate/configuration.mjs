@@ -40,7 +40,10 @@ filters:
 services:
   shop:
     router: { type: proxy, servers: [${servers.join(', ')}] }
-listeners: { public: { service: shop, port: ${port} } }
+  brief:
+    session: { transport: { type: cookie, cookie_name: brief }, idle_timeout: 3 }
+    router: { type: proxy, servers: [blue, green] }
+listeners: { public: { service: shop, port: ${port} }, brief: { service: brief, port: 0 } }
 admin: ${admin}
 `;
 }

@@ -59,7 +59,7 @@ export class Operator {
     return this.change('DELETE', `sessions/${id}${query}`);
   }
 
-  restart(id) {
-    return this.change('POST', id === undefined ? 'sessions/restart' : `sessions/${id}/restart`);
+  restart(id, query = '') {
+    return this.change('POST', `${id === undefined ? 'sessions' : `sessions/${id}`}/restart${query}`);
   }
 }

@@ -56,6 +56,17 @@ export async function ending(world, ann) {
     return `the clients of the first one know after ${took} ms`;
   });
 
+  await step('expiry: nobody uses a session for 3 s, though clients hold it open', async () => {
+    const ida = await world.client('ida', world.briefUrls).login();
+    const held = [await ida.socket(0), await ida.events(1)];
+    const begun = performance.now();
+    const told = await Promise.all(held.map(({ over }) => over));
+    assert.deepEqual(told, ['4401 idle', event('idle')]);
+    const took = Math.round(performance.now() - begun);
+    assert.ok(took > 2_500 && took < 6_000, `${took} ms`);
+    return `both gateways tell their clients after ${took} ms: ${told.join('; ')}`;
+  });
+
   await step('sessionkit sessions alter and end, from a shell', async () => {
     const emil = await world.client('emil').login();
     const socket = await emil.socket(1);

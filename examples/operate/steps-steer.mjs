@@ -39,6 +39,18 @@ export async function steering(world, ann) {
     return `gateway 1 counts anew after ${took} ms`;
   });
 
+  await step('restart keeps what was set of a session, and drops it by ?reset=true', async () => {
+    await operator.alter(ann.id, { parameters: { log_notice: true } });
+    await operator.restart(ann.id);
+    assert.equal((await operator.session(ann.id)).parameters.log_notice, true);
+    assert.equal(await statuses(ann, 3), '200 200 429');
+    await operator.restart(ann.id, '?reset=true');
+    assert.equal((await operator.session(ann.id)).parameters.log_notice, false);
+    const [one, two] = [await statuses(ann, 4, 0), await statuses(ann, 4, 1)];
+    assert.deepEqual([one, two], ['200 200 200 200', '200 200 200 200']);
+    return 'log level and filter were kept; after the reset there is neither, in either gateway';
+  });
+
   await step('other filters in place of them: the cache', async () => {
     await operator.filters(ann.id, ['answers']);
     const ages = [];

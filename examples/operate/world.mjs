@@ -32,6 +32,8 @@ export class World {
   /** Admin APIs of the gateways themselves, for what is a process' own. */
   own = [];
   urls = [];
+  /** Of the service whose sessions are over when nobody uses them for 3 s. */
+  briefUrls = [];
 
   constructor(store, folder) {
     this.store = store;
@@ -62,6 +64,11 @@ export class World {
       );
       this.writeGateway(n, {}, listen);
       this.urls.push(await this.startGateway(n));
+      const { found } = await eventually(
+        'the second listener',
+        () => /listening: brief (http:\/\/[^ "]+)/.exec(this.gateways[n].stderr)?.[1],
+      );
+      this.briefUrls.push(found);
     }
   }
 
@@ -86,8 +93,8 @@ export class World {
     return this.admin.start(/listening: admin (http:\/\/[^ "]+)/);
   }
 
-  client(user) {
-    return new Client(user, this.urls);
+  client(user, urls = this.urls) {
+    return new Client(user, urls);
   }
 
   /** A user who visits until the end, in any gateway. */
