@@ -20,8 +20,8 @@ function allowed(from, to) {
   if (to.group === 'apps') return from.short === 'sessionkit' && to.short === 'admin-api';
   if (from.group === 'apps') return true;
   if (from.short === 'session-core') return false;
-  // A layer over one integration, as the thin app is over admin-api.
-  if (from.short === 'express-session' && to.short === 'http-node') return true;
+  // Layers over one integration, as the thin app is over admin-api. Fastify answers by node's own response, which http-node holds.
+  if (['express-session', 'http-fastify'].includes(from.short) && to.short === 'http-node') return true;
   return to.short === 'session-core';
 }
 

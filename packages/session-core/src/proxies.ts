@@ -49,7 +49,7 @@ function plainAddress(address: string): string {
 }
 
 /** A request as its server received it. */
-export interface Forwarded {
+interface Forwarded {
   /** Address of the peer of the connection; `''` when it is not known, which is trusted by nobody. */
   readonly peer: string;
   /** Value of a header by its lower-case name; repeated fields are joined by `, `. */

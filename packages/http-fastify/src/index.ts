@@ -1,0 +1,9 @@
+export {
+  type HttpOptions,
+  type HttpSettings,
+  httpSettings,
+  openUpgrade,
+  refuseUpgrade,
+  type Upgrade,
+} from '@sessionkit/http-node';
+export { type RouteAccess, type SessionPluginOptions, sessionPlugin } from './plugin.js';

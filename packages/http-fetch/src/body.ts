@@ -1,0 +1,63 @@
+/** How many turns of the microtask queue a body that is there as a whole takes to say so, at the most. */
+const TURNS = 12;
+
+/** Is told how a body ended: all of it was read, and whatever it does then comes before the end is seen; or nobody will read it to its end. */
+export interface BodyEnd {
+  /** May reject: then the body breaks off. */
+  read(): Promise<void>;
+  over(): void;
+}
+
+/**
+ * Reads a body along, so that what is still to be stored is stored before its end. One that is there as a whole, a text for example, stays so; of a stream no more than
+ * two chunks are taken before they are asked for.
+ */
+export async function follow(
+  body: ReadableStream<Uint8Array>,
+  end: BodyEnd,
+): Promise<Uint8Array | ReadableStream<Uint8Array>> {
+  const reader = body.getReader();
+  const taken = [reader.read()];
+  const first = await soon(taken[0]);
+  if (first !== undefined && !first.done) {
+    taken.push(reader.read());
+    const second = await soon(taken[1]);
+    if (second?.done === true) {
+      end.over();
+      return first.value;
+    }
+  }
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await (taken.shift() ?? reader.read());
+          if (!done) {
+            controller.enqueue(value);
+            return;
+          }
+          await end.read();
+          controller.close();
+        } catch (error) {
+          end.over();
+          throw error;
+        }
+        end.over();
+      },
+      cancel(reason) {
+        end.over();
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** What a read answers, if it does so within some microtasks: a failed one is read again by whoever reads the stream. */
+function soon<T>(read: Promise<T> | undefined): Promise<T | undefined> {
+  return Promise.race([read, turns()]).catch(() => undefined);
+}
+
+async function turns(): Promise<undefined> {
+  for (let i = 0; i < TURNS; i++) await undefined;
+}

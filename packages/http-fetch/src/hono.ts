@@ -1,0 +1,97 @@
+import { type Access, checkAccess, type Service, type Session, SessionError } from '@sessionkit/session-core';
+import { type FetchVisit, openFetch } from './answer.js';
+import { keepFields } from './fields.js';
+import { type FetchOptions, fetchSettings } from './settings.js';
+
+/** For `new Hono<SessionEnv>()`: what {@link sessionMiddleware} sets. */
+export interface SessionEnv {
+  Variables: { session: Session };
+}
+
+/** As much of a context of Hono as is needed. */
+export interface HonoContext {
+  readonly req: { readonly raw: Request };
+  get res(): Response;
+  set res(response: Response | undefined);
+  set(key: never, value: never): void;
+  get(key: never): unknown;
+}
+
+export type HonoMiddleware<C extends HonoContext = HonoContext> = (
+  c: C,
+  next: () => Promise<void>,
+) => Promise<void>;
+
+const VISIT = 'sessionkit.visit';
+
+/** Fields of an answer that speak of its body. */
+const NOT_OF_BODY = /^(?!content-)/;
+
+/**
+ * Makes a middleware for Hono that gives every request its session, as `c.var.session`. Requests that are refused are answered here and go no further. Errors are
+ * the application's (`app.onError`), as usual.
+ *
+ * @throws SessionError `CONFIG_INVALID` for bad options.
+ */
+export function sessionMiddleware<C extends HonoContext = HonoContext>(
+  service: Service,
+  options: FetchOptions<readonly [c: C]> = {},
+): HonoMiddleware<C> {
+  const settings = fetchSettings(options);
+  return async (c, next) => {
+    const visit = await openFetch(service, c.req.raw, { peer: options.address?.(c), settings });
+    if (visit.refused !== undefined) {
+      refuse(c, visit.refused);
+      return;
+    }
+    put(c, 'session', visit.session);
+    put(c, VISIT, visit);
+    try {
+      await next();
+    } catch (error) {
+      visit.close();
+      throw error;
+    }
+    const { res } = c;
+    const answer = await visit.apply(res);
+    if (answer !== res) replace(c, answer);
+  };
+}
+
+/**
+ * Makes a middleware for routes that need a session, a logged-in user, or a login within some time. Who has not what it asks is answered here: nothing that the
+ * request changed so far is stored.
+ *
+ * @throws SessionError `CONFIG_INVALID` for a bad `access`; the middleware throws it when no {@link sessionMiddleware} stands before it.
+ */
+export function requireSession(access: Access = {}): HonoMiddleware {
+  checkAccess(access);
+  return async (c, next) => {
+    const visit = c.get(VISIT as never) as FetchVisit | undefined;
+    if (visit === undefined) {
+      throw new SessionError(
+        'CONFIG_INVALID',
+        'the request has no session: put sessionMiddleware before this handler',
+      );
+    }
+    const refused = visit.require(access);
+    if (refused === undefined) await next();
+    else refuse(c, refused);
+  };
+}
+
+function put(c: HonoContext, key: string, value: unknown): void {
+  c.set(key as never, value as never);
+}
+
+/** What middlewares have set so far stays. */
+function refuse(c: HonoContext, response: Response): void {
+  keepFields(response.headers, c.res.headers, NOT_OF_BODY);
+  replace(c, response);
+}
+
+/** Hono would put the fields of the present answer over those of the new one. */
+function replace(c: HonoContext, response: Response): void {
+  c.res = undefined;
+  c.res = response;
+}

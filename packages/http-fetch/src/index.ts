@@ -1,0 +1,10 @@
+export { type FetchVisit, type Opening, openFetch } from './answer.js';
+export { type FetchHandler, type FetchHandlerOptions, sessionFetch } from './handler.js';
+export {
+  type HonoContext,
+  type HonoMiddleware,
+  requireSession,
+  type SessionEnv,
+  sessionMiddleware,
+} from './hono.js';
+export { type FetchOptions, type FetchSettings, fetchSettings, type Peer } from './settings.js';

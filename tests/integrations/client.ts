@@ -1,0 +1,61 @@
+import http, { type IncomingHttpHeaders } from 'node:http';
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: string;
+}
+
+export interface Ask extends Omit<http.RequestOptions, 'headers'> {
+  readonly headers?: Readonly<Record<string, string | undefined>>;
+  /** The session cookie, as `name=value`. */
+  readonly cookie?: string | undefined;
+  readonly body?: string | AsyncIterable<Uint8Array>;
+  /** Called when the head has arrived. */
+  readonly onHead?: (answer: http.IncomingMessage) => void;
+}
+
+/** Sends one request and reads its answer; rejects when the answer is cut off. */
+export function ask(port: number, path = '/', options: Ask = {}): Promise<Answer> {
+  const { cookie, body, onHead, headers = {}, ...rest } = options;
+  const fields = Object.entries({ ...headers, cookie }).filter(([, value]) => value !== undefined);
+  return new Promise((resolve, reject) => {
+    const request = http.request(
+      { host: '127.0.0.1', port, path, ...rest, headers: Object.fromEntries(fields) },
+      (answer) => {
+        onHead?.(answer);
+        const chunks: Buffer[] = [];
+        answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+        answer.on('error', reject);
+        answer.on('end', () =>
+          resolve({
+            status: answer.statusCode ?? 0,
+            headers: answer.headers,
+            body: Buffer.concat(chunks).toString(),
+          }),
+        );
+      },
+    );
+    request.on('error', reject);
+    if (typeof body === 'object') void upload(request, body);
+    else request.end(body);
+  });
+}
+
+async function upload(request: http.ClientRequest, body: AsyncIterable<Uint8Array>): Promise<void> {
+  for await (const chunk of body) {
+    if (!request.write(chunk)) await new Promise((resolve) => request.once('drain', resolve));
+  }
+  request.end();
+}
+
+/** The cookie of the session that an answer hands out. */
+export function cookieOf(answer: Pick<Answer, 'headers'>): string {
+  const own = answer.headers['set-cookie']?.find((value) => value.startsWith('sid='));
+  const pair = own?.split(';', 1)[0];
+  if (pair === undefined) throw new Error(`no session cookie in ${JSON.stringify(answer.headers)}`);
+  return pair;
+}
+
+/** Lets everything that is ready happen, timers of 0 ms and I/O included. */
+export const settle = (ms = 20) => new Promise<void>((resolve) => setTimeout(resolve, ms));
