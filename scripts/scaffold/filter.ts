@@ -31,10 +31,7 @@ export function limit(options: LimitOptions): Filter {
 
   return {
     type: 'limit',
-    open: () => ({
-      handle: async () => toWrite('handle'),
-      close() {},
-    }),
+    open: () => toWrite('open'),
     diagnostics: () => toWrite('diagnostics'),
   };
 }

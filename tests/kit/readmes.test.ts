@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import * as memory from '@sessionkit/backend-memory';
+import * as testkit from '@sessionkit/testkit';
 import * as bearer from '@sessionkit/transport-bearer';
 import * as cookie from '@sessionkit/transport-cookie';
 import * as token from '@sessionkit/transport-token';
@@ -14,16 +16,18 @@ const modules: Record<string, object> = {
 
 const headings = ['Use', 'YAML', 'Options', 'Behaviour', 'Not here yet'];
 
-/** Runs a program of a README with the sources of its package; answers what it prints. */
-function printed(program: string): string {
+const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(async () => {}).constructor;
+
+/** Runs a program of a README with the sources of these packages; answers what it prints. */
+async function printedBy(program: string, from: Readonly<Record<string, object>>): Promise<string> {
   const body = program.replace(
     /^import (\{[^}]*\}) from '([^']+)';$/gm,
-    (_, names: string, from: string) => `const ${names} = modules[${JSON.stringify(from)}];`,
+    (_, names: string, name: string) => `const ${names} = modules[${JSON.stringify(name)}];`,
   );
   const lines: string[] = [];
   const log = (...values: unknown[]) =>
     lines.push(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' '));
-  new Function('modules', 'console', body)(modules, { log });
+  await new AsyncFunction('modules', 'console', body)(from, { log });
   return lines.join('\n');
 }
 
@@ -31,14 +35,25 @@ describe.each(Object.keys(modules))('the README of %s', (name) => {
   const folder = name.replace('@sessionkit/', '');
   const text = readFileSync(join(import.meta.dirname, '..', '..', 'packages', folder, 'README.md'), 'utf8');
 
-  it('shows what its example prints', () => {
+  it('shows what its example prints', async () => {
     const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
     expect(program).toContain(`from '${name}'`);
-    expect(printed(program)).toBe(answer);
+    expect(await printedBy(program, modules)).toBe(answer);
   });
 
   it('has the headings that every adapter has', () => {
     expect(text.startsWith(`# ${name}\n`)).toBe(true);
     expect([...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading)).toEqual(headings);
   });
+});
+
+it('the README of the testkit shows what its example prints', async () => {
+  const text = readFileSync(
+    join(import.meta.dirname, '..', '..', 'packages', 'testkit', 'README.md'),
+    'utf8',
+  );
+  const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
+  expect(program).toContain("from '@sessionkit/testkit'");
+  const all = { '@sessionkit/backend-memory': memory, '@sessionkit/testkit': testkit };
+  expect(await printedBy(program, all)).toBe(answer);
 });
