@@ -4,9 +4,9 @@ import { down, faultOf } from './faults.js';
 import { Scanner } from './scanner.js';
 import type { Access } from './store.js';
 
-/** How long one try to connect may take while nobody answers, and how long it rests after one. */
-const TRY: Millis = 750;
-const REST: Millis = 100;
+/** How long one try to connect may take, and how long after it the next one begins: one that met silence does not keep the others waiting. */
+const TRY: Millis = 2_000;
+const NEXT_TRY: Millis = 400;
 
 export interface Login {
   readonly url: string;
@@ -26,13 +26,15 @@ export class Connection {
   readonly #scanner: Scanner;
   readonly #waiting = new Set<() => void>();
   #cluster: Cluster | undefined;
+  /** Those that were given up, until what was asked on them is answered. */
+  readonly #left = new Set<Cluster>();
   #connecting: Promise<void> | undefined;
   #answers = 0;
   #closed = false;
 
   constructor(login: Login) {
     this.#login = login;
-    this.#scanner = new Scanner({ url: login.url, bucket: login.bucket, options: this.#options(TRY) });
+    this.#scanner = new Scanner({ url: login.url, bucket: login.bucket, options: this.#options() });
     this.#connect();
   }
 
@@ -58,8 +60,9 @@ export class Connection {
     this.#scanner.close();
     for (const wake of this.#waiting) wake();
     await this.#connecting;
-    await this.#cluster?.close();
+    const open = [...this.#left, ...(this.#cluster === undefined ? [] : [this.#cluster])];
     this.#cluster = undefined;
+    await Promise.all(open.map((cluster) => cluster.close()));
   }
 
   async #awaited(scope: string, collection: string, within: Millis): Promise<Collection> {
@@ -90,25 +93,28 @@ export class Connection {
   /** Tries until there is a connection on which somebody answers, be it the old one. */
   async #connected(): Promise<void> {
     const before = this.#answers;
+    const isDone = () => this.#closed || (this.#cluster !== undefined && this.#answers !== before);
     let told = false;
-    while (!this.#closed && (this.#cluster === undefined || this.#answers === before)) {
-      const cluster = await this.#tried().catch((error: unknown) => {
-        if (!told && this.#cluster === undefined)
-          this.#login.log({
-            level: 'error',
-            message: 'couchbase: no connection yet; it is tried again',
-            error: faultOf('connect', error),
-          });
-        told = true;
-        return undefined;
-      });
-      if (cluster === undefined) await new Promise((resolve) => setTimeout(resolve, REST));
-      else await this.#changed(cluster);
+    while (!isDone()) {
+      const tried = this.#tried().then(
+        (cluster) => (isDone() ? cluster.close() : this.#change(cluster)),
+        (error: unknown) => {
+          if (!told && this.#cluster === undefined && !this.#closed)
+            this.#login.log({
+              level: 'error',
+              message: 'couchbase: no connection yet; it is tried again',
+              error: faultOf('connect', error),
+            });
+          told = true;
+          return pause(NEXT_TRY);
+        },
+      );
+      await Promise.race([tried, pause(NEXT_TRY)]);
     }
   }
 
   async #tried(): Promise<Cluster> {
-    const cluster = await connect(this.#login.url, this.#options(TRY));
+    const cluster = await connect(this.#login.url, this.#options());
     try {
       const documents = this.#documents(cluster, '_default', '_default');
       await documents.exists('sessionkit', { timeout: TRY });
@@ -119,23 +125,30 @@ export class Connection {
     }
   }
 
-  async #changed(cluster: Cluster): Promise<void> {
+  /** What is under way on the old one comes to its end. */
+  #change(cluster: Cluster): void {
     const old = this.#cluster;
     this.#cluster = cluster;
     this.#answers += 1;
     for (const wake of this.#waiting) wake();
-    await old?.close();
+    if (old === undefined) return;
+    this.#left.add(old);
+    setTimeout(() => {
+      if (this.#left.delete(old)) void old.close();
+    }, this.#login.deadline).unref();
   }
 
-  #options(
-    bootstrapTimeout: Millis,
-  ): Pick<ConnectOptions, 'username' | 'password' | 'timeouts' | 'security'> {
+  #options(): Pick<ConnectOptions, 'username' | 'password' | 'timeouts' | 'security'> {
     const { username, password, certificates, deadline } = this.#login;
     return {
       username,
       password,
-      timeouts: { kvTimeout: deadline, bootstrapTimeout, connectTimeout: bootstrapTimeout },
+      timeouts: { kvTimeout: deadline, bootstrapTimeout: TRY, connectTimeout: TRY },
       ...(certificates === undefined ? {} : { security: { trustStorePath: certificates } }),
     };
   }
+}
+
+function pause(ms: Millis): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }

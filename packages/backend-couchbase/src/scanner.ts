@@ -32,6 +32,8 @@ export class Scanner {
   readonly #login: ScannerLogin;
   readonly #waiting = new Map<number, (answer: Answer) => void>();
   #worker: Worker | undefined;
+  /** The thread has answered: it is not only just starting. */
+  #running = false;
   #questions = 0;
 
   constructor(login: ScannerLogin) {
@@ -52,7 +54,7 @@ export class Scanner {
     this.#waiting.delete(id);
     if (answer === undefined || 'error' in answer) {
       // The next one has a new connection: this one may be lost without knowing it.
-      this.#end(worker);
+      if (this.#running) this.#end(worker);
       if (answer === undefined) throw down(`list: no answer within ${timeout} ms`);
       const { name, message } = answer.error;
       throw faultOf('list', Object.assign(new Error(message), { name }));
@@ -69,7 +71,11 @@ export class Scanner {
     const path = createRequire(import.meta.url).resolve('couchbase');
     const worker = new Worker(PROGRAM, { eval: true, workerData: { path, login: this.#login } });
     worker.unref();
-    worker.on('message', (answer: Answer) => this.#waiting.get(answer.id)?.(answer));
+    this.#running = false;
+    worker.on('message', (answer: Answer) => {
+      this.#running = true;
+      this.#waiting.get(answer.id)?.(answer);
+    });
     worker.on('error', ({ name, message }) => {
       for (const [id, resolve] of this.#waiting) resolve({ id, error: { name, message } });
     });

@@ -50,6 +50,8 @@ export const LARGEST = 20 * 1_024 * 1_024;
 export const KEPT_LATE: Millis = 300_000;
 const LONGEST = 10 * 365 * 24 * 3_600;
 const JSON_FLAGS = 0x02000000;
+/** The part of the deadline after which the SDK has stopped trying, so that nothing is sent when core has given up. */
+const GIVEN_UP = 0.95;
 
 const DURABILITY: Readonly<Record<Level, DurabilityLevel>> = {
   majority: DurabilityLevel.Majority,
@@ -117,7 +119,7 @@ export class Call {
     this.#what = what;
     this.#signal = signal;
     this.#durability = durability;
-    this.#until = performance.now() + store.options.deadline;
+    this.#until = performance.now() + store.options.deadline * GIVEN_UP;
   }
 
   /** The document; undefined for none. */

@@ -1,6 +1,7 @@
 import { type Backend, can, processEnvironment } from '@sessionkit/session-core';
 import { type BackendHarness, backendSuite } from '@sessionkit/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Connection } from '../src/connection.js';
 import { couchbase } from '../src/index.js';
 import module from '../src/module.js';
 import resource from '../src/resource.js';
@@ -50,8 +51,15 @@ const inCode = (options: object, { scope = '_default', collection = '_default' }
 function inYaml(section: object) {
   const { url, user, password, bucket } = place;
   const login = valid(resource, { _class: 'couchbase', cluster: url, bucket, user, password });
-  const connections = [1, 2].map(() => resource.create(login, { environment }));
+  const connections = [1, 2].map(() => resource.create(login, { environment }) as Connection);
   afterAll(() => Promise.all(connections.map((connection) => resource.close(connection))));
+  // The thread that scans is started by the first list, and may be slow to come on a busy machine.
+  beforeAll(async () => {
+    for (const connection of connections)
+      await expect
+        .poll(() => connection.access('_default', '_default').scan({ after: 's', to: 's', most: 1 }, 5_000))
+        .toBeDefined();
+  }, 60_000);
   return harnessOf((key_ns, n) => {
     const config = { type: 'couchbase', resource: 'store', key_ns, ...section };
     const context = { environment, path: 'session.backend', resource: () => connections[n] };
