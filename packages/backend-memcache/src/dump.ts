@@ -42,17 +42,31 @@ export class Ids {
   }
 }
 
+/** The ways of a dump, the best first: by the hash table, which nothing moves in; by the lists of what was used last, in which a key that is used may be passed over. */
+const WAYS = ['hash', 'all'] as const;
+type Said = 'done' | 'busy' | { readonly refused: string };
+
 /**
- * All session ids of a server, by its own dump of keys (https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU Crawler"), on a connection of its own. It has one dump at a time, and says BUSY to the next.
+ * All session ids of a server, by its own dump of keys (https://github.com/memcached/memcached/blob/master/doc/protocol.txt, "LRU Crawler"), on a connection of its own. It has one
+ * dump at a time, and says BUSY to the next.
  *
  * @throws SessionError `BACKEND_DOWN`; `UNSUPPORTED` where the server is set up to give none.
  */
 export async function dump(place: Place, prefix: string, ids: Ids, signal: AbortSignal): Promise<void> {
-  while (!(await dumped(place, prefix, ids, signal))) await again(signal);
+  const ways: string[] = [...WAYS];
+  for (;;) {
+    const said = await dumped(place, ways[0] ?? '', prefix, ids, signal);
+    if (said === 'done') return;
+    if (said === 'busy') await again(signal);
+    else {
+      ways.shift();
+      // An old server knows only the second way.
+      if (ways.length === 0) throw refused(said.refused, place.name);
+    }
+  }
 }
 
-/** False while the server is busy with another dump. */
-function dumped(place: Place, prefix: string, ids: Ids, signal: AbortSignal): Promise<boolean> {
+function dumped(place: Place, way: string, prefix: string, ids: Ids, signal: AbortSignal): Promise<Said> {
   const { host, port, name, tls } = place;
   if (signal.aborted) return Promise.reject(gaveUp());
   const socket: Socket =
@@ -60,7 +74,7 @@ function dumped(place: Place, prefix: string, ids: Ids, signal: AbortSignal): Pr
   const ours = `key=${encoded(prefix)}`;
   let rest = '';
   let stay = () => {};
-  return new Promise<boolean>((resolve, reject) => {
+  return new Promise<Said>((resolve, reject) => {
     stay = onAbort(signal, () => reject(gaveUp()));
     socket.on('error', (error) => reject(faultOf(error, name)));
     socket.on('close', () =>
@@ -74,12 +88,12 @@ function dumped(place: Place, prefix: string, ids: Ids, signal: AbortSignal): Pr
         if (line.startsWith(ours)) {
           const id = line.slice(ours.length, ours.length + ID_LENGTH);
           if (line.charAt(ours.length + ID_LENGTH) === ' ' && isSessionId(id)) ids.add(id);
-        } else if (line.startsWith('END')) resolve(true);
-        else if (line.startsWith('BUSY')) resolve(false);
-        else if (!line.startsWith('key=')) reject(refused(line.trimEnd(), name));
+        } else if (line.startsWith('END')) resolve('done');
+        else if (line.startsWith('BUSY')) resolve('busy');
+        else if (!line.startsWith('key=')) resolve({ refused: line.trimEnd() });
       }
     });
-    socket.write('lru_crawler metadump all\r\n');
+    socket.write(`lru_crawler metadump ${way}\r\n`);
   }).finally(() => {
     stay();
     socket.destroy();

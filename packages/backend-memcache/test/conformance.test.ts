@@ -2,16 +2,16 @@ import { can } from '@sessionkit/session-core';
 import { type MemcachedServer, startMemcached } from '@sessionkit/test-stores/memcached';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { inCode, memcacheHarness, withModule } from './harness.js';
+import { inCode, memcacheHarness, SMALL_TABLE, withModule } from './harness.js';
 
 const ABILITIES = ['inspect', 'journal', 'presence'] as const;
 
 let servers: MemcachedServer[];
 beforeAll(async () => {
   servers = await Promise.all([
-    startMemcached(),
-    startMemcached({ own: true }),
-    startMemcached({ own: true }),
+    startMemcached({ args: SMALL_TABLE }),
+    startMemcached({ args: SMALL_TABLE }),
+    startMemcached({ args: SMALL_TABLE }),
   ]);
 }, 300_000);
 afterAll(() => Promise.all(servers.map((server) => server.stop())));

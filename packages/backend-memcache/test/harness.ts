@@ -14,6 +14,9 @@ import resource from '../src/resource.js';
 
 export const signal = new AbortController().signal;
 
+/** The smallest table of keys that a server has: a dump goes through all of it, and those of these suites are many. */
+export const SMALL_TABLE = ['-o', 'hashpower=13'];
+
 /** How a backend is made on these servers, and given back with all that it was made of. */
 export type Maker = (
   servers: readonly MemcachedServer[],
