@@ -1,3 +1,4 @@
+import { hintOfSecure } from './hints.js';
 import type { Token } from './id.js';
 import { deadFrom, type SessionRecord } from './record.js';
 import type { VisitRequest } from './service.js';
@@ -84,7 +85,9 @@ export class VisitAnswer {
   #issued(store: Store, transport: Transport, token: Token, record: SessionRecord): readonly HeaderField[] {
     const now = store.now();
     const left = Math.max(1, Math.floor((deadFrom({ ...record, seenAt: now }) - now) / 1000));
-    return uncached(this.#settings.vary, transport.issue(token, left, this.#request));
+    const fields = transport.issue(token, left, this.#request);
+    hintOfSecure(store.environment, this.#request, fields);
+    return uncached(this.#settings.vary, fields);
   }
 }
 

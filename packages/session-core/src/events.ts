@@ -41,6 +41,8 @@ export interface SessionEvents {
     readonly by: string;
     readonly what: 'altered' | 'restarted' | 'ending';
   };
+  /** An operator restarted all sessions of a service, or of a group of services that share their sessions. */
+  'sessionkit:sessions.restarted': { readonly service: string; readonly by: string };
   /** A call of a store is over. `fault`: the code of its fault; undefined for a good one. Duration in ms. */
   'sessionkit:store.call': {
     readonly store: string;
@@ -72,6 +74,7 @@ export const events = {
   refused: typed('sessionkit:visit.refused'),
   conflict: typed('sessionkit:session.conflict'),
   altered: typed('sessionkit:session.altered'),
+  restarted: typed('sessionkit:sessions.restarted'),
   storeCall: typed('sessionkit:store.call'),
 } as const;
 

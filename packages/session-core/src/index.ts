@@ -9,6 +9,7 @@ export * from './environment.js';
 export * from './errors.js';
 export * from './events.js';
 export * from './filter.js';
+export { type Hint, hint, wants } from './hints.js';
 export type { ConnectionInfo, Held, Holding, HoldingSource } from './holdings.js';
 export * from './id.js';
 export type { LoggedLine, SessionActivity, Statement } from './journal.js';

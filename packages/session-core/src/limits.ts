@@ -1,5 +1,6 @@
 import { isIPv6 } from 'node:net';
 import type { Environment, Millis } from './environment.js';
+import { hintText } from './hints.js';
 import type { LimitOptions, VisitRequest } from './service.js';
 
 const WINDOW: Millis = 60_000;
@@ -81,7 +82,7 @@ export class Limits {
       this.#environment.log({
         level: 'warning',
         service: this.#service,
-        message: `${ip} forwards requests for others but is not trusted, so they are not limited by client address; name it in trust_proxy, such as trust_proxy: ["${ip}"]`,
+        message: hintText('untrusted_proxy', ip),
       });
     }
     return undefined;

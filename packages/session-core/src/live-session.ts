@@ -11,8 +11,9 @@ import {
   readKey,
   toJson,
 } from './data.js';
-import type { Millis } from './environment.js';
+import type { Environment, Millis } from './environment.js';
 import { SessionError } from './errors.js';
+import { hintOfLoss, wants } from './hints.js';
 import type { SessionId } from './id.js';
 import type { OwnSessions } from './own-sessions.js';
 import type { ClientInfo, SessionRecord } from './record.js';
@@ -24,6 +25,7 @@ export interface SessionHost {
   readonly record: SessionRecord | undefined;
   readonly readOnly: boolean;
   readonly signal: AbortSignal;
+  readonly environment: Pick<Environment, 'log'>;
   /** Those of its user. Throws when it has none. */
   own(): OwnSessions;
   clientInfo(): ClientInfo;
@@ -123,7 +125,9 @@ export class LiveSession implements Session {
 
   set(key: string, value: unknown): void {
     checkName('the key', key);
-    this.#change({ kind: 'set', key, json: toJson(key, value) });
+    const json = toJson(key, value);
+    if (wants('lossy_value')) hintOfLoss(this.#host.environment, key, value);
+    this.#change({ kind: 'set', key, json });
   }
 
   delete(key: string): void {

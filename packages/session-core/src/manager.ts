@@ -6,6 +6,7 @@ import { parseFrozen } from './data.js';
 import { type Environment, type LogEntry, type Millis, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
 import type { Filter } from './filter.js';
+import { hintOfMemory, hintOfTimes } from './hints.js';
 import type { Held } from './holdings.js';
 import type { SessionId } from './id.js';
 import { describe, fits } from './info.js';
@@ -247,7 +248,7 @@ class LiveManager implements SessionManager {
 
   async restartAll(actor: Actor, { reset = false }: RestartOptions = {}): Promise<void> {
     for (const [store, groups] of this.#groups())
-      for (const [group, longest] of groups) await this.#restarts.mark(store, group, longest);
+      for (const [group, longest] of groups) await this.#restarts.mark(store, group, longest, actor);
     this.environment.log({ level: 'notice', message: `${actor.name} restarted all sessions` });
     if (!reset) return;
     let after: SessionId | undefined;
@@ -331,6 +332,7 @@ class LiveManager implements SessionManager {
 
   #settle(name: string, options: ServiceOptions, filters: ReadonlyMap<string, Filter>): Settings {
     const settings = settle(name, options);
+    hintOfTimes(this.environment, name, options);
     const unknown = options.filters?.find((filter) => !filters.has(filter));
     if (unknown !== undefined) throw invalid(`service "${name}": there is no filter "${unknown}"`);
     for (const part of this.#leaving) {
@@ -350,6 +352,7 @@ class LiveManager implements SessionManager {
     if (backend === undefined) return undefined;
     let store = this.#stores.get(backend);
     if (store === undefined) {
+      hintOfMemory(this.environment, backend);
       const keepEnded = (record: SessionRecord) => this.#keepEnded(record);
       const options = { deadline: this.#deadline, flushInterval: this.#flushInterval, keepEnded };
       store = new Store(backend, this.environment, options);

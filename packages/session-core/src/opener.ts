@@ -3,6 +3,7 @@ import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isPreflight, isUnsafe } from './cross-site.js';
 import type { Millis } from './environment.js';
 import { toSessionError } from './errors.js';
+import { hint, hintOfCredentials, wants } from './hints.js';
 import { type Credential, toToken } from './id.js';
 import { isCookie, takeOver, tokenOf } from './legacy.js';
 import type { ClientCode } from './lists.js';
@@ -47,7 +48,10 @@ export class Opener {
     if (store === undefined || demand.mode === 'none' || isPreflight(request)) {
       return Promise.resolve(new OpenVisit(this.#parts, request, store === undefined ? 'never' : 'none'));
     }
+    if (wants('untrusted_proxy')) this.#hintOfProxy(store, request);
     const reading = readRequest(settings.transports, request);
+    if (reading.kind === 'nothing' && wants('no_credentials'))
+      hintOfCredentials(store.environment, request, settings);
     if (reading.kind === 'ambiguous') return Promise.resolve(this.#refused(request, 'bad_request'));
     const plan = this.#plan(request);
     if (reading.kind === 'nothing' && plan === 'never' && settings.legacy === undefined) {
@@ -209,6 +213,13 @@ export class Opener {
       };
     }
     return visit;
+  }
+
+  /** Looked at only while it may still be given. */
+  #hintOfProxy({ environment }: Store, request: VisitRequest): void {
+    // Limits say it themselves, in production too.
+    if (this.#parts.limits === undefined && request.untrustedProxy)
+      hint(environment, 'untrusted_proxy', request.client().ip);
   }
 
   /** No session is open. */

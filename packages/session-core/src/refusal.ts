@@ -102,3 +102,10 @@ export function headGone(what: string): SessionError {
     `${what} needs a header of an answer whose head has gone out already`,
   );
 }
+
+export function tooManyCreated(): SessionError {
+  return new SessionError('CONFLICT', 'too many sessions were created from this client address', {
+    retryable: true,
+    clientCode: 'too_many',
+  });
+}

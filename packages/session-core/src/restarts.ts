@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { can, type Link } from './backend.js';
 import type { Millis } from './environment.js';
+import { events } from './events.js';
 import { createId, type SessionId } from './id.js';
+import type { Actor } from './service.js';
 import type { Store } from './store.js';
 
 /**
@@ -16,7 +18,7 @@ export class Restarts {
   }
 
   /** @throws SessionError `BACKEND_*` */
-  async mark(store: Store, group: string, longest: Millis): Promise<void> {
+  async mark(store: Store, group: string, longest: Millis, by: Actor): Promise<void> {
     const at = store.now();
     const { backend } = store;
     if (can(backend, 'presence')) {
@@ -25,6 +27,7 @@ export class Restarts {
       await store.call('announce', (signal) => backend.announce(process, [link], longest, signal));
     }
     this.#note(group, at);
+    if (events.restarted.hasSubscribers) events.restarted.publish({ service: group, by: by.name });
   }
 
   /** Looks for marks that other processes have set. Never rejects; what could not be found now is found the next time. */

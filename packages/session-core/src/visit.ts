@@ -1,7 +1,9 @@
 import { VisitAnswer } from './answer.js';
 import { HUSH, newRecord } from './changes.js';
 import { checkName, type DataChange } from './data.js';
+import { type Environment, processEnvironment } from './environment.js';
 import { SessionError } from './errors.js';
+import { hint, hintOfFile } from './hints.js';
 import { createId, createSecret, hashSecret, toToken } from './id.js';
 import { dataIntent, loginIntent, newLoginIntent, rotationIntent } from './intents.js';
 import { Link } from './links.js';
@@ -10,7 +12,7 @@ import { LiveSession, type SessionHost } from './live-session.js';
 import { OwnSessions } from './own-sessions.js';
 import { over, type Plan, type ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
-import { headGone, nothingToChange, readOnly, refusalOf } from './refusal.js';
+import { headGone, nothingToChange, readOnly, refusalOf, tooManyCreated } from './refusal.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
 import type { LoginOptions, Rotation } from './session.js';
 import type { Store } from './store.js';
@@ -78,6 +80,10 @@ export class OpenVisit implements Visit, SessionHost {
       if (this.record !== undefined && this.record.version > 0) this.#attach(this.record);
     }
     return this.#link.signal;
+  }
+
+  get environment(): Pick<Environment, 'log'> {
+    return this.#parts.store?.environment ?? processEnvironment;
   }
 
   get #store(): Store {
@@ -217,7 +223,8 @@ export class OpenVisit implements Visit, SessionHost {
       await this.commit();
       return [];
     }
-    if (this.rotationDue) await this.#rotateAsDue();
+    // Asked for earlier, by another visit: this one must not fail for it.
+    if (this.rotationDue) await this.rotate().catch(unlessFault);
     const shared = /(?:^|[,\s])(?:public|s-maxage)\b/i.test(head.cacheControl ?? '');
     if (this.#plan === 'create' && shared && this.#changes.length === 0 && this.record?.version === 0) {
       this.record = undefined;
@@ -241,18 +248,10 @@ export class OpenVisit implements Visit, SessionHost {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    if (this.#changes.length > 0 && this.#isHeadGone()) hint(this.environment, 'late_change');
     this.#unlink();
     if (this.#serial === undefined) over(this.#parts);
     else void this.#serial.then(() => over(this.#parts));
-  }
-
-  /** Asked for earlier, by another visit: this one must not fail for it. */
-  async #rotateAsDue(): Promise<void> {
-    try {
-      await this.rotate();
-    } catch (error) {
-      if (!(error instanceof SessionError)) throw error;
-    }
   }
 
   /** Stores the changes so far, and a session that is to be created. */
@@ -262,6 +261,7 @@ export class OpenVisit implements Visit, SessionHost {
     const create = record.version === 0 && (this.#plan === 'create' || this.#changes.length > 0);
     if (this.#changes.length === 0 && !create) return;
     if (create) this.#requireHead('creating a session');
+    if (create && this.#changes.length === 0) hintOfFile(this.environment, this.#request);
     const changes = this.#changes.splice(0);
     try {
       if (changes.length > 0) this.session.verify();
@@ -344,12 +344,7 @@ export class OpenVisit implements Visit, SessionHost {
     if (this.#plan !== 'on_write') throw nothingToChange(this.#plan === 'hushed' ? this.hushCode : undefined);
     this.#requireHead('creating a session');
     const { limits } = this.#parts;
-    if (limits?.over(this.#request, 'creations') !== undefined) {
-      throw new SessionError('CONFLICT', 'too many sessions were created from this client address', {
-        retryable: true,
-        clientCode: 'too_many',
-      });
-    }
+    if (limits?.over(this.#request, 'creations') !== undefined) throw tooManyCreated();
     limits?.count(this.#request, 'creations');
     this.#draw();
   }
@@ -365,8 +360,12 @@ export class OpenVisit implements Visit, SessionHost {
     this.record = newRecord(id, group, hash, this.clientInfo(), times, now, data?.version);
   }
 
+  #isHeadGone(): boolean {
+    return this.#headSent || this.headSent?.() === true;
+  }
+
   #requireHead(what: string): void {
-    if (this.#headSent || this.headSent?.() === true) throw headGone(what);
+    if (this.#isHeadGone()) throw headGone(what);
   }
 
   #unlink(): void {
@@ -391,4 +390,8 @@ export class OpenVisit implements Visit, SessionHost {
       this.#busy--;
     }
   }
+}
+
+function unlessFault(error: unknown): void {
+  if (!(error instanceof SessionError)) throw error;
 }

@@ -74,8 +74,12 @@ test('what happens to a session is published as it happens, with no credential a
   expect(said()).toEqual(['changed', 'rotated']);
   await manager.alter(id, { parameters: { log_info: true } }, operator);
   await manager.restart(id, operator);
+  await manager.restartAll(operator);
+  expect(heard.filter(({ name }) => name === 'restarted')).toEqual([
+    { name: 'restarted', payload: { service: 'shop', by: 'olga' } },
+  ]);
   await manager.end(id, operator, 60_000);
-  expect(said().filter((name) => name !== 'changed')).toEqual(['altered', 'altered', 'altered']);
+  expect(said().filter((name) => name !== 'changed')).toEqual(['altered', 'altered', 'restarted', 'altered']);
   await manager.end(id, operator);
   expect(heard.filter(({ name }) => name === 'ended')).toEqual([
     { name: 'ended', payload: { id, cause: 'killed', by: 'olga' } },
