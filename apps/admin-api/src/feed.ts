@@ -89,6 +89,7 @@ export class Feed {
     on('sessionkit:session.login', (of) => this.#ours({ event: 'login', ...of, ...ours }));
     on('sessionkit:session.rotated', (of) => this.#ours({ event: 'rotated', ...of, ...ours }));
     on('sessionkit:session.altered', (of) => this.#ours({ event: 'altered', ...of, ...ours }));
+    on('sessionkit:sessions.restarted', (of) => this.#ours({ event: 'restarted', ...of, ...ours }));
     on('sessionkit:session.ended', ({ id, cause, by }) => {
       this.#did(id);
       void this.#ownerOf(id, (owner) => ({ event: 'ended', id, ...owner, cause, by, ...ours }));

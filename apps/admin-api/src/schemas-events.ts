@@ -34,6 +34,14 @@ export const sessionEvent = z
       cause: z.enum(END_CAUSES).optional(),
     }),
     z.strictObject({
+      event: z.literal('restarted'),
+      ...common,
+      by: z.string(),
+      service: z
+        .string()
+        .openapi({ description: 'The service, or group of services, of all these sessions' }),
+    }),
+    z.strictObject({
       event: z.literal('refused'),
       ...common,
       code: z.enum(Object.keys(CLIENT_CODES) as [ClientCode, ...ClientCode[]]),
@@ -43,7 +51,16 @@ export const sessionEvent = z
   .openapi('SessionEvent', { description: 'The data of one event of the stream; its name is `event`' });
 export type SessionEvent = z.infer<typeof sessionEvent>;
 
-const EVENT_NAMES = ['created', 'changed', 'rotated', 'login', 'ended', 'refused', 'altered'] as const;
+const EVENT_NAMES = [
+  'created',
+  'changed',
+  'rotated',
+  'login',
+  'ended',
+  'refused',
+  'altered',
+  'restarted',
+] as const satisfies readonly SessionEvent['event'][];
 type EventName = (typeof EVENT_NAMES)[number];
 /** What clients do is told to those who may see activity. */
 export const ACTIVITY_EVENTS: ReadonlySet<EventName> = new Set(['changed', 'refused']);

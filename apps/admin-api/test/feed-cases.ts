@@ -55,6 +55,7 @@ export const feedCases: readonly ApiCase[] = [
       await again.finish({ status: 200, cacheControl: undefined });
       again.close();
       await f.manager.alter(id, { parameters: { log_info: true } }, operator);
+      await f.manager.restartAll(operator);
       await f.manager.end(id, operator);
       // Whose it was is asked of the store.
       await pause(1);
@@ -71,6 +72,7 @@ export const feedCases: readonly ApiCase[] = [
         { event: 'rotated', at: then, ...of },
         { event: 'changed', at: then, ...of, version: 4 },
         { event: 'altered', at: then, ...of, by: 'olga', what: 'altered' },
+        { event: 'restarted', at: then, service: 'web', by: 'olga', elsewhere: false },
         { event: 'ended', at: then, ...of, by: 'olga', cause: 'killed' },
         { event: 'refused', at: then, service: 'web', elsewhere: false, code: expect.any(String) },
       ]);

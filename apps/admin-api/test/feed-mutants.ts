@@ -72,7 +72,7 @@ const watching = (name: string, change: (watch: Watch) => Watch): ApiMutant => (
 });
 
 export const feedMutants: readonly ApiMutant[] = [
-  ...['created', 'changed', 'login', 'rotated', 'altered', 'ended', 'refused'].map(without),
+  ...['created', 'changed', 'login', 'rotated', 'altered', 'restarted', 'ended', 'refused'].map(without),
   telling('tells everything twice', (frame) => [frame, frame]),
   telling('gives each event the same number', (frame) => [frame.replace(/^id: \d+/, 'id: 1')]),
   saying('does not say who ended it', (data) => void delete data.by),

@@ -85,6 +85,7 @@ export function createMetrics({
     onEvent('sessionkit:visit.refused', ({ service, code }) => refused.inc({ service, code })),
     onEvent('sessionkit:session.conflict', () => conflicts.inc()),
     onEvent('sessionkit:session.altered', ({ what }) => altered.inc({ what })),
+    onEvent('sessionkit:sessions.restarted', () => altered.inc({ what: 'restarted_all' })),
     onEvent('sessionkit:store.call', ({ store, verb, duration, fault }) => {
       calls.observe({ store, verb }, duration / 1_000);
       if (fault !== undefined) faults.inc({ store, verb, code: fault });

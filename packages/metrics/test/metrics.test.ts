@@ -70,6 +70,9 @@ it('counts what happens to sessions, by service and by the words of closed lists
   await clock.advance(61_000);
   const rotated = await visit(service, loggedIn.token, ({ session }) => session.rotate());
   await manager.alter(first.id as SessionId, { parameters: { log_info: true } }, operator);
+  await manager.restart(first.id as SessionId, operator);
+  await manager.restartAll(operator);
+  await manager.end(first.id as SessionId, operator, 60_000);
   await manager.end(first.id as SessionId, operator);
   await visit(service, rotated.token);
   await clock.advance(1_000);
@@ -79,6 +82,9 @@ it('counts what happens to sessions, by service and by the words of closed lists
       'sessionkit_logins_total{service="shop"} 1',
       'sessionkit_rotations_total{service="shop"} 1',
       'sessionkit_operator_changes_total{what="altered"} 1',
+      'sessionkit_operator_changes_total{what="restarted"} 1',
+      'sessionkit_operator_changes_total{what="restarted_all"} 1',
+      'sessionkit_operator_changes_total{what="ending"} 1',
       'sessionkit_sessions_ended_total{cause="killed"} 1',
       'sessionkit_visits_refused_total{service="shop",code="session_ended"} 1',
       'sessionkit_sessions{service="shop"} 1',
