@@ -46,6 +46,8 @@ interface Held {
 const NONE: Chain = [];
 /** Key of a chain that no session asks for. */
 const STALE = '';
+/** Why a chain that is open is not in use yet. */
+const UNDER_WAY = 'requests under way still go through the filters that it had before';
 
 /**
  * The filter sessions of one service in this process. A chain is opened with the first request of a session, and again whenever its filters, its
@@ -104,7 +106,10 @@ export class Chains {
 
   /** Why the session does not have the chain here that its record asks for; undefined when it has. */
   pending(id: SessionId): string | undefined {
-    return this.#failed.get(id)?.reason;
+    const failed = this.#failed.get(id);
+    if (failed !== undefined) return failed.reason;
+    const held = this.#held.get(id);
+    return held?.next !== undefined && held.visits > 0 ? UNDER_WAY : undefined;
   }
 
   /**

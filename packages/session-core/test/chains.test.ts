@@ -102,12 +102,14 @@ describe('another list of filters', () => {
     all.refresh(altered, undefined);
     await pause(1);
     expect(events).toEqual(['open a1 -', '> a1', 'open b1 -']);
+    expect(all.pending(session.id)).toContain('under way');
     await all.handle(altered, undefined, exchange, at);
     expect(events.slice(3)).toEqual(['> a1', 'end', '< a1']);
     request.end();
     await first;
     await pause(1);
     expect(events.slice(6)).toEqual(['< a1', 'close a1']);
+    expect(all.pending(session.id)).toBeUndefined();
     await all.handle(altered, undefined, exchange, at);
     expect(events.slice(8)).toEqual(['> b1', 'end', '< b1']);
   });

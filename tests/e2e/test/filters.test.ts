@@ -159,8 +159,11 @@ describe('an operator changes the filters of a session', () => {
     const release = await until('the request', () => held.get('/held/old'));
     expect((await patch(id, { relationships: filters([]) })).status).toBe(204);
     expect(await names(id)).toBeUndefined();
+    const pending = async () => (await read(`sessions/${id}`)).attributes.pending;
+    await until('what they wait for', async () => String(await pending()).includes('requests under way'));
     release.end('late');
     expect((await flight).body).toBe('late');
+    await until('the end of the wait', async () => (await pending()) === undefined);
     await until('the old filters to be closed', async () => (await counts()).entries === before.entries - 1);
     expect(await counts()).toMatchObject({ lines: before.lines + 1, passed: before.passed + 1 });
     expect((await get('/kept')).headers.age).toBeUndefined();
@@ -285,6 +288,12 @@ ${without === undefined ? SECTIONS : SECTIONS.replaceAll(new RegExp(`^ +${withou
         level: 'warning',
         msg: 'its filters could not be opened: the session has a filter "gentle", which is not configured',
       });
+      // The document says so too, in the process that has the filter.
+      const pending = async () => {
+        const { body } = await send(`${one.admin}/v1/sessions/${id}`, { headers: OPERATOR });
+        return (JSON.parse(body) as { data: Shown }).data.attributes.pending;
+      };
+      await until('the reason in the document', async () => String(await pending()).includes('"gentle"'));
       // Others are served there.
       expect((await send(two.public)).status).toBe(200);
       await patch(id, { relationships: filters(['requests']) }, one.admin);
@@ -292,6 +301,7 @@ ${without === undefined ? SECTIONS : SECTIONS.replaceAll(new RegExp(`^ +${withou
         'the session to be served again',
         async () => (await send(two.public, { headers })).status === 200,
       );
+      await until('no reason in the document', async () => (await pending()) === undefined);
       expect(await Promise.all([one.stop(), two.stop()])).toEqual([0, 0]);
     } finally {
       await redis.stop();
