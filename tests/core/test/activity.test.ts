@@ -146,6 +146,27 @@ describe('the log of a session', () => {
     expect((await seen()).lines.at(-1)?.text).toContain('olga set');
   });
 
+  test('is in the order of time, also where several processes write it', async () => {
+    const { clock, serving, looking, id, seen } = await two({ statements: 0, lines: 10 });
+    const other = createSessionManager({
+      environment: testEnvironment({ clock, random: 3 }),
+      kept: () => ({ statements: 0, lines: 10 }),
+    });
+    const [service] = looking.services.values();
+    const backend = service?.options.backend as ReturnType<typeof memory>;
+    other.service('shop', { transports: [cookie()], backend: backend.share() });
+    await other.health();
+    const managers = [serving, other, serving, other, serving];
+    for (const [i, manager] of managers.entries()) {
+      manager.environment.log({ level: 'info', message: `line ${i}`, service: 'shop', session: id });
+      await clock.advance(10);
+    }
+    await clock.advance(2_000);
+    expect((await seen()).lines.map(({ text }) => text)).toEqual(managers.map((_, i) => `line ${i}`));
+
+    await other.close();
+  });
+
   test('reaches the process log from notice on, and as the levels of the session say from its next request on', async () => {
     const { serving, environment, browser, id } = await two();
     const lines = (level: LogEntry['level']) => {
