@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
+import * as http from 'node:http';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import * as memory from '@sessionkit/backend-memory';
+import * as httpNode from '@sessionkit/http-node';
+import * as core from '@sessionkit/session-core';
 import * as testkit from '@sessionkit/testkit';
 import * as bearer from '@sessionkit/transport-bearer';
 import * as cookie from '@sessionkit/transport-cookie';
@@ -47,13 +50,23 @@ describe.each(Object.keys(modules))('the README of %s', (name) => {
   });
 });
 
-it('the README of the testkit shows what its example prints', async () => {
+it('the README of the testkit shows what its examples print', async () => {
   const text = readFileSync(
     join(import.meta.dirname, '..', '..', 'packages', 'testkit', 'README.md'),
     'utf8',
   );
-  const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
-  expect(program).toContain("from '@sessionkit/testkit'");
-  const all = { '@sessionkit/backend-memory': memory, '@sessionkit/testkit': testkit };
-  expect(await printedBy(program, all)).toBe(answer);
+  const all = {
+    ...modules,
+    '@sessionkit/backend-memory': memory,
+    '@sessionkit/http-node': httpNode,
+    '@sessionkit/session-core': core,
+    '@sessionkit/testkit': testkit,
+    'node:http': http,
+  };
+  const examples = [...text.matchAll(/```js\n(.*?)```\n\n```text\n(.*?)\n```/gs)];
+  expect(examples.map(([, program = '']) => program.includes("from '@sessionkit/testkit'"))).toEqual([
+    true,
+    true,
+  ]);
+  for (const [, program = '', answer] of examples) expect(await printedBy(program, all)).toBe(answer);
 });

@@ -8,6 +8,7 @@ export * from './proxy.js';
 export * from './race-suite.js';
 export * from './records.js';
 export * from './report.js';
+export { type SignedIn, type SignedInOptions, signedIn } from './signed-in.js';
 export { type MeasuredStore, type StoreFacts, storeFacts } from './store-facts.js';
 export * from './store-harness.js';
 export * from './transport-suite.js';
