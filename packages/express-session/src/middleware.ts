@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http';
+import {
+  attach,
+  type HttpOptions,
+  httpSettings,
+  nodeRequest,
+  type SessionMiddleware,
+} from '@sessionkit/http-node';
+import { type Service, SessionError } from '@sessionkit/session-core';
+import { passportUser, type UserOf } from './user.js';
+import { ExpressVisit } from './visit.js';
+
+export interface ExpressSessionOptions extends HttpOptions {
+  /** Who is logged in, by the data of a session: when that changes, the session is logged in or out. Default: {@link passportUser}. */
+  readonly user?: UserOf | undefined;
+}
+
+/**
+ * Makes a middleware for Express and Connect with the `req.session` of express-session over the sessions of a service.
+ *
+ * @throws SessionError `CONFIG_INVALID` for bad options, and for a service that creates no sessions (`autoCreate`).
+ */
+export function expressSession(service: Service, options: ExpressSessionOptions = {}): SessionMiddleware {
+  const settings = httpSettings(options);
+  const userOf = options.user ?? passportUser;
+  if (!service.options.autoCreate) {
+    throw new SessionError(
+      'CONFIG_INVALID',
+      `service "${service.name}": autoCreate must be 'on_write' (the saveUninitialized: false of express-session) or true, else req.session.x = 1 has nowhere to go`,
+    );
+  }
+  return (request, response, next) => {
+    // Mounted twice, or another one stands before it.
+    if ((request as IncomingMessage & { session?: unknown }).session !== undefined) return next();
+    const view = nodeRequest(request, settings);
+    service
+      .open(view)
+      .then((opened) => {
+        const visit = new ExpressVisit(opened, { service, request, view, userOf });
+        if (attach(visit, request, response, settings) === undefined) return;
+        visit.install();
+        next();
+      })
+      .catch(next);
+  };
+}
