@@ -165,6 +165,12 @@ export class Sessions {
         `${duration} seconds are ${Math.round(duration / DAY)} days, and browsers keep no cookie for more than 400`,
         'durations are in seconds',
       );
+    else if (duration !== undefined && looksLikeMillis(duration))
+      this.#report.warn(
+        [...path, 'duration'],
+        `${duration} seconds are ${Math.round(duration / DAY)} days, and look like the milliseconds of ${duration / 60_000} minutes`,
+        `durations are in seconds: \`duration: ${duration / 1000}\``,
+      );
     const seen = new Set<string>();
     for (const [i, { prefix }] of paths.entries()) {
       const plain = prefix.toLowerCase().replace(/\/+$/, '');
@@ -177,6 +183,11 @@ export class Sessions {
       seen.add(plain);
     }
   }
+}
+
+/** Whole minutes of milliseconds, and no whole days of seconds. */
+function looksLikeMillis(seconds: number): boolean {
+  return seconds >= 600_000 && seconds % 60_000 === 0 && seconds % DAY !== 0;
 }
 
 function hasType(value: unknown): value is Fields {
