@@ -37,7 +37,7 @@ const bare: Integration = {
   errors: undefined,
   upgrade: undefined,
   serve(service, app, environment) {
-    const handle = async (request: Request, session: Session) => {
+    const handle = async (request: Request, session: Session, _bindings: HttpBindings) => {
       let response: Response | undefined;
       const route = app.routes[pathOf(request)];
       const answer: Call['answer'] = (status, fields = {}, body) => {
@@ -51,11 +51,11 @@ const bare: Integration = {
       port: incoming.socket.remotePort,
     });
     const options = { trustProxy: app.trustProxy, environment, address };
-    const open = sessionFetch<[HttpBindings]>(service, handle, options);
+    const open = sessionFetch(service, handle, options);
     const asking = Object.fromEntries(
       Object.entries(app.access ?? {}).map(([path, access]) => [
         path,
-        sessionFetch<[HttpBindings]>(service, handle, { ...options, access }),
+        sessionFetch(service, handle, { ...options, access }),
       ]),
     );
     const fetch = async (request: Request, bindings: HttpBindings) => {

@@ -28,28 +28,33 @@ const DEFAULTS = fetchSettings();
  * Opens a visit for a request. Answer {@link FetchVisit.refused} where it is set; else make a `Response` and return what {@link FetchVisit.apply} makes of it.
  * Never rejects.
  */
-export async function openFetch(
-  service: Service,
+export async function openFetch<Data = unknown, Input = Data>(
+  service: Service<Data, Input>,
   request: Request,
   { peer, settings = DEFAULTS }: Opening = {},
-): Promise<FetchVisit> {
+): Promise<FetchVisit<Data, Input>> {
   const visit = await service.open(new FetchRequest(request, settings, peer));
   return new FetchVisit(service, visit, request, settings);
 }
 
 /** One request's use of a session, and the answer it goes into. */
-export class FetchVisit {
-  readonly session: Session;
+export class FetchVisit<Data = unknown, Input = Data> {
+  readonly session: Session<Data, Input>;
   /** Set: the request is refused. To be answered in place of the application, whose handler must not run. */
   readonly refused: Response | undefined;
-  readonly #service: Service;
-  readonly #visit: Visit;
+  readonly #service: Service<Data, Input>;
+  readonly #visit: Visit<Data, Input>;
   readonly #request: Request;
   readonly #settings: FetchSettings;
   /** The head of an answer has been made. */
   #answered = false;
 
-  constructor(service: Service, visit: Visit, request: Request, settings: FetchSettings) {
+  constructor(
+    service: Service<Data, Input>,
+    visit: Visit<Data, Input>,
+    request: Request,
+    settings: FetchSettings,
+  ) {
     this.session = visit.session;
     this.#service = service;
     this.#visit = visit;
@@ -136,6 +141,7 @@ export class FetchVisit {
       visit.close();
     };
     signal.addEventListener('abort', over, { once: true });
+    const pending = () => visit.pending;
     const read = async () => {
       if (!visit.pending) return;
       await visit.finish(undefined).catch((fault: unknown) => {
@@ -144,7 +150,7 @@ export class FetchVisit {
       });
     };
     const { status, statusText, headers } = response;
-    return new Response(await follow(body, { read, over }), { status, statusText, headers });
+    return new Response(await follow(body, { pending, read, over }), { status, statusText, headers });
   }
 
   #log(what: string, error: unknown): void {

@@ -1,10 +1,12 @@
 /** How many turns of the microtask queue a body that is there as a whole takes to say so, at the most. */
 const TURNS = 12;
 
-/** Is told how a body ended: all of it was read, and whatever it does then comes before the end is seen; or nobody will read it to its end. */
 export interface BodyEnd {
-  /** May reject: then the body breaks off. */
+  /** Something is to be done before the end of the body is seen. */
+  pending(): boolean;
+  /** Does it. When it rejects the body breaks off. */
   read(): Promise<void>;
+  /** The body was read to its end, or nobody will do that. */
   over(): void;
 }
 
@@ -19,12 +21,12 @@ export async function follow(
   const reader = body.getReader();
   const taken = [reader.read()];
   const first = await soon(taken[0]);
-  if (first !== undefined && !first.done) {
-    taken.push(reader.read());
-    const second = await soon(taken[1]);
-    if (second?.done === true) {
+  if (first !== undefined) {
+    if (!first.done) taken.push(reader.read());
+    const last = first.done ? first : await soon(taken[1]);
+    if (last?.done === true && !end.pending()) {
       end.over();
-      return first.value;
+      return first.value ?? new Uint8Array();
     }
   }
   return new ReadableStream<Uint8Array>(

@@ -2,9 +2,10 @@ import { type Access, checkAccess, type Service, type Session } from '@sessionki
 import { openFetch } from './answer.js';
 import { type FetchOptions, fetchSettings } from './settings.js';
 
-export type FetchHandler<Given extends readonly unknown[] = []> = (
+/** Its session has the types of its service's data. */
+export type FetchHandler<Data = unknown, Input = Data, Given extends readonly unknown[] = []> = (
   request: Request,
-  session: Session,
+  session: Session<Data, Input>,
   ...given: Given
 ) => Response | Promise<Response>;
 
@@ -21,9 +22,9 @@ export interface FetchHandlerOptions<Given extends readonly unknown[] = []>
  *
  * @throws SessionError `CONFIG_INVALID` for bad options.
  */
-export function sessionFetch<Given extends readonly unknown[] = []>(
-  service: Service,
-  handler: FetchHandler<Given>,
+export function sessionFetch<Data = unknown, Input = Data, Given extends readonly unknown[] = []>(
+  service: Service<Data, Input>,
+  handler: FetchHandler<Data, Input, Given>,
   options: FetchHandlerOptions<Given> = {},
 ): (request: Request, ...given: Given) => Promise<Response> {
   const settings = fetchSettings(options);

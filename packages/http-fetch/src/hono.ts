@@ -3,9 +3,9 @@ import { type FetchVisit, openFetch } from './answer.js';
 import { keepFields } from './fields.js';
 import { type FetchOptions, fetchSettings } from './settings.js';
 
-/** For `new Hono<SessionEnv>()`: what {@link sessionMiddleware} sets. */
-export interface SessionEnv {
-  Variables: { session: Session };
+/** For `new Hono<SessionEnv>()`: what {@link sessionMiddleware} sets. With the types of a service's data: `SessionEnv<Data, Input>`. */
+export interface SessionEnv<Data = unknown, Input = Data> {
+  Variables: { session: Session<Data, Input> };
 }
 
 /** As much of a context of Hono as is needed. */
@@ -33,8 +33,8 @@ const NOT_OF_BODY = /^(?!content-)/;
  *
  * @throws SessionError `CONFIG_INVALID` for bad options.
  */
-export function sessionMiddleware<C extends HonoContext = HonoContext>(
-  service: Service,
+export function sessionMiddleware<C extends HonoContext = HonoContext, Data = unknown, Input = Data>(
+  service: Service<Data, Input>,
   options: FetchOptions<readonly [c: C]> = {},
 ): HonoMiddleware<C> {
   const settings = fetchSettings(options);

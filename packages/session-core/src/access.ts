@@ -1,6 +1,7 @@
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
-import type { Session } from './session.js';
+import type { Refusal } from './service.js';
+import type { SessionVerbs } from './session.js';
 
 /** What a route asks of the session of a request, beyond the rule of its path. */
 export interface Access {
@@ -8,6 +9,12 @@ export interface Access {
   readonly require?: 'session' | 'user' | undefined;
   /** The login is at most so long ago, in ms: for what a stolen or forgotten session must not do. Implies `user`. */
   readonly fresh?: Millis | undefined;
+}
+
+/** As much of a visit as is judged by that. */
+export interface Asking {
+  readonly session: Pick<SessionVerbs, 'id' | 'user' | 'authenticatedAt'>;
+  refuse(fault: unknown): Refusal | undefined;
 }
 
 /** What a session lacks of what a route asks. `Visit.refuse` makes the answer of it. */
@@ -19,11 +26,20 @@ export class Lack {
   ) {}
 }
 
+const KEYS: ReadonlySet<string> = new Set(['require', 'fresh'] satisfies (keyof Access)[]);
+
 /**
  * Checks what a route asks, once, where it is declared.
  * @throws SessionError `CONFIG_INVALID`.
  */
 export function checkAccess(access: Access): Access {
+  const unknown = typeof access === 'object' ? Object.keys(access).find((key) => !KEYS.has(key)) : access;
+  if (unknown !== undefined) {
+    throw new SessionError(
+      'CONFIG_INVALID',
+      `${JSON.stringify(unknown)} is nothing that a route can ask: give { require: 'user' } or { fresh: 5 * 60_000 }`,
+    );
+  }
   const { require = 'session', fresh } = access;
   if (require !== 'session' && require !== 'user') {
     throw new SessionError(
@@ -42,7 +58,7 @@ export function checkAccess(access: Access): Access {
 
 /** What the session lacks at `now`; undefined when it may pass. */
 export function lackOf(
-  session: Pick<Session, 'id' | 'user' | 'authenticatedAt'>,
+  session: Asking['session'],
   { require, fresh }: Access,
   now: Millis,
 ): Lack | undefined {

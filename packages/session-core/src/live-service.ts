@@ -1,4 +1,4 @@
-import { type Access, lackOf } from './access.js';
+import { type Access, type Asking, lackOf } from './access.js';
 import type { Kept, NotedRequest } from './activity.js';
 import { Chains } from './chains.js';
 import type { Environment, Millis } from './environment.js';
@@ -113,7 +113,7 @@ export class LiveService implements Service {
     return this.#opener.open(request);
   }
 
-  require(visit: Visit, access: Access): Refusal | undefined {
+  require(visit: Asking, access: Access): Refusal | undefined {
     const now = this.store?.now() ?? this.#shared.environment.now();
     const lack = lackOf(visit.session, access, now);
     return lack && visit.refuse(lack);

@@ -1,4 +1,4 @@
-import type { Access } from './access.js';
+import type { Access, Asking } from './access.js';
 import type { NotedRequest } from './activity.js';
 import type { Alteration, Altered } from './alterations.js';
 import type { Backend, Change } from './backend.js';
@@ -145,7 +145,7 @@ export interface Service<Data = unknown, Input = Data> {
   /** Opens a visit. Faults are refusals too (503): it never rejects. */
   open(request: VisitRequest): Promise<Visit<Data, Input>>;
   /** What to answer in place of a route that asks more of the session than the rule of its path does; undefined when the visit may go on. */
-  require(visit: Visit, access: Access): Refusal | undefined;
+  require(visit: Asking, access: Access): Refusal | undefined;
   /**
    * Runs a request through the filters of its session, and then `end`. A visit without a session has none to go through.
    * @throws SessionError `MODULE_MISSING` (a filter of the session is not configured: answer 503); whatever a filter or `end` throws.

@@ -38,6 +38,8 @@ describe('access', () => {
     [{ fresh: 300 }],
     [{ fresh: Number.NaN }],
     [{ require: 'admin' }],
+    ['fresh'],
+    [{ freshFor: 60_000 }],
   ])('%j is refused where it is declared', (access) => {
     expect(() => checkAccess(access as unknown as Access)).toThrowError(
       expect.objectContaining({ code: 'CONFIG_INVALID' }),
