@@ -9,7 +9,7 @@ import { type Frame, reading } from './event-reader.js';
 import { ADMIN, BASIC, type Fixture, fixture, openVisit, visitRequest } from './fixture.js';
 
 /** Makes what a case is about: the API as it is, or as it is broken. */
-export type Make = (...given: Parameters<typeof fixture>) => Promise<Fixture>;
+type Make = (...given: Parameters<typeof fixture>) => Promise<Fixture>;
 
 export interface ApiCase {
   readonly name: string;
