@@ -3,6 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from './contents.js';
 import { type Loaded, load, SYSTEMS, specifiersOf } from './loading.js';
 import { broken, CHECKS, judge, mutants } from './mutants.js';
+import {
+  installAcme,
+  runKit,
+  serving,
+  sessionkit,
+  startUpstream,
+  storedIn,
+  visit,
+  writeConfig,
+} from './third-party.js';
 import { check, RESOLUTIONS, type Resolution } from './typing.js';
 import { must, print, published, readManifest, remove, script, temporary } from './world.js';
 
@@ -22,6 +32,7 @@ const sides = Object.values(RESOLUTIONS).flatMap(({ suffixes }) => [...suffixes]
 
 let nodes: Readonly<Record<string, string>> = {};
 let began = 0;
+let kit = 0;
 
 beforeAll(async () => {
   began = Date.now();
@@ -34,6 +45,7 @@ afterAll(() => {
   const loads = `${specifiers.length} entry points × ${SYSTEMS.length} (import, require) × ${Object.keys(nodes).length} Node versions`;
   const took = ((Date.now() - began) / 1000).toFixed(0);
   const judged = `${specifiers.length * sides} type checks, ${mutants.length} mutants`;
+  print(`third party: ${kit} cases of the published kit kept, used from YAML by package and by file`);
   print(`packages: ${published.length} packed and installed, ${loads}, ${judged} (${took} s)`);
 });
 
@@ -111,3 +123,71 @@ describe('a broken package', () => {
     WITHIN,
   );
 });
+
+describe('a backend of a third party, installed beside the tarballs', () => {
+  let upstream: Awaited<ReturnType<typeof startUpstream>>;
+
+  beforeAll(async () => {
+    await installAcme(app, home);
+    upstream = await startUpstream();
+  }, WITHIN);
+  afterAll(() => upstream?.close());
+
+  it(
+    'passes the published kit under node:test',
+    async () => {
+      const { pass, fail } = await runKit(app, false);
+      expect(fail).toBe(0);
+      expect(pass).toBeGreaterThan(60);
+      kit = pass;
+    },
+    WITHIN,
+  );
+
+  it(
+    'is refused by the kit when its author was careless',
+    async () => {
+      expect((await runKit(app, true)).fail).toBeGreaterThan(5);
+    },
+    WITHIN,
+  );
+
+  it.each([
+    ['the name of its package', { type: 'acme-folder/module', resource: 'files' }],
+    ['a file beside the YAML', { type: './my-backend.mjs', path: join(app, 'mine') }],
+  ])(
+    'is used from YAML by %s, and keeps its sessions over a restart',
+    async (_, section) => {
+      const file = writeConfig(app, 'sessionkit.yaml', upstream.url, section);
+      expect(await sessionkit(app, 'check', '--config', file)).toMatchObject({ code: 0 });
+      const first = await serving(app, file, (url) => visit(url));
+      expect(first).toMatchObject({ status: 200, id: expect.stringMatching(/^s[0-9a-z]+$/) });
+      expect(storedIn(section.path ?? join(app, 'sessions'))).toContain(first.id);
+      const second = await serving(app, file, (url) => visit(url, first.cookie));
+      expect(second).toEqual(first);
+    },
+    WITHIN,
+  );
+
+  it(
+    'is refused at start when it was built for another contract',
+    async () => {
+      const section = { type: './future-backend.mjs', path: join(app, 'mine') };
+      const file = writeConfig(app, 'future.yaml', upstream.url, section);
+      const { code, stdout, stderr } = await sessionkit(app, 'serve', '--config', file);
+      expect(code).toBe(1);
+      const told = `${stdout}${stderr}`;
+      expect(told).toContain('./future-backend.mjs was built for contract version 99, this SessionKit has 1');
+      expect(told).toContain('install a newer SessionKit, or an older version of the module');
+    },
+    WITHIN,
+  );
+});
+
+it(
+  'every README says how large its package is and what comes with it',
+  async () => {
+    expect(await script('sizes.mjs', '--consumer', home)).toContain('0 stale');
+  },
+  WITHIN,
+);

@@ -1,0 +1,41 @@
+// The published kit over this backend, under node:test.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { backendSuite, TestClock } from '@sessionkit/testkit';
+import { Folder, FolderBackend } from 'acme-folder';
+
+const root = mkdtempSync(join(tmpdir(), 'acme-folder-'));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** A save that answers true whatever became of it: what a careless author would write, which the kit has to refuse. */
+const careless = process.env.CARELESS === '1';
+class Careless extends FolderBackend {
+  async save(record, signal) {
+    await super.save(record, signal);
+    return true;
+  }
+}
+
+const harness = {
+  async open() {
+    const clock = new TestClock();
+    const folder = new Folder(mkdtempSync(join(root, 'store-')));
+    const create = () => new (careless ? Careless : FolderBackend)(folder, () => clock.now());
+    const [a, b] = [create(), create()];
+    return {
+      a,
+      b,
+      clock,
+      peek: async (id) => folder.read(id),
+      corrupt: async (id) => writeFileSync(join(folder.path, `${id}.json`), '{'),
+      close: async () => {
+        await a.close();
+        await b.close();
+      },
+    };
+  },
+};
+
+for (const { name, run } of await backendSuite(harness)) test(name, run);
