@@ -1,5 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
 import { type Handler, load } from './help.js';
+
+const require = createRequire(import.meta.url);
 
 /** What the app uses of a session: what express-session documents. */
 export interface AppSession {
@@ -13,7 +16,7 @@ export interface AppSession {
   touch(): unknown;
 }
 
-export interface User {
+interface User {
   readonly id: string;
 }
 
@@ -66,7 +69,7 @@ export function makeApp(express: Express, session: Handler): App {
       verify: (name: string, password: string, done: (error: unknown, user?: unknown) => void) => void,
     ) => unknown;
   };
-  const flash = load('connect-flash') as () => Handler;
+  const flash = require('connect-flash') as () => Handler;
   const passport = new Passport();
   passport.use(
     new Strategy((name, password, done) => done(null, password === 'right' ? { id: name } : false)),

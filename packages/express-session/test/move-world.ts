@@ -51,7 +51,7 @@ interface Given {
 }
 
 /** What the old secrets are by the time of the move, newest first. */
-export const SECRETS = ['newest secret', 'older secret'] as const;
+const SECRETS = ['newest secret', 'older secret'] as const;
 
 const CONFIGURATIONS: Readonly<Record<string, Given>> = {
   usual: { secret: SECRETS[0] },
