@@ -66,7 +66,7 @@ export interface CheckedOptions {
 export function checked(options: MemcacheOptions): CheckedOptions {
   const given = Object.entries(options.names ?? {}).filter(([, name]) => name !== undefined);
   const names: MemberNames = { ...DEFAULT_NAMES, ...Object.fromEntries(given) };
-  const clash = clashOf(names);
+  const clash = Object.values(names).includes('') ? 'a name is empty: give one' : clashOf(names);
   if (clash !== undefined) throw new SessionError('CONFIG_INVALID', `names: ${clash}`);
   const { prefix = DEFAULT_PREFIX, maxRecordBytes = DEFAULT_MAX_RECORD_BYTES } = options;
   const problem = prefixProblem(prefix);
@@ -85,11 +85,10 @@ export function checked(options: MemcacheOptions): CheckedOptions {
   };
 }
 
-/** Says which member's name is empty or used twice; undefined when none is. */
+/** Says which member's name is used twice; undefined when none is. */
 export function clashOf(names: MemberNames): string | undefined {
   const used = new Set<string>();
   for (const name of Object.values(names) as string[]) {
-    if (name === '') return 'a name is empty: give one';
     if (used.has(name)) return `"${name}" names two members: choose another name`;
     used.add(name);
   }

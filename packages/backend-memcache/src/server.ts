@@ -192,7 +192,8 @@ export class Server {
   }
 
   #use(socket: Socket): void {
-    if (!this.#sockets.has(socket)) socket.once('close', () => this.#sockets.delete(socket));
+    if (!this.#sockets.has(socket))
+      for (const other of this.#sockets.keys()) if (other.destroyed) this.#sockets.delete(other);
     this.#sockets.set(socket, undefined);
   }
 

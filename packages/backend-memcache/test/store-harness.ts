@@ -47,6 +47,7 @@ export function running(servers: readonly MemcachedServer[]): RunningStore {
     addresses,
     connect: (options) => connectTo(addresses, options),
     ...beside(servers, DEFAULT_PREFIX),
+    saving: (id) => `cas ${DEFAULT_PREFIX}${id} `,
     async connections() {
       const stats = await Promise.all(servers.map((server) => server.stats()));
       // The one that listens and the one that asks are among them.

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type Millis, processEnvironment, WRITES_KEPT } from '@sessionkit/session-core';
 import type { Answer, Application, Customer } from './fault-application.js';
-import { type FaultCase, fails, pause } from './fault-kit.js';
+import { type FaultCase, type FaultKit, fails, pause } from './fault-kit.js';
 import { loaded } from './fault-outages.js';
 import { makeWriteId } from './records.js';
 
@@ -17,6 +17,10 @@ async function back(application: Application, own: Customer, within: Millis): Pr
     if (answer.status === 200 || performance.now() > limit) return answer;
     await pause(20);
   }
+}
+
+function savingOf({ store }: FaultKit, { id }: Customer): string {
+  return store.saving?.(id) ?? id;
 }
 
 export const cutCases: readonly FaultCase[] = [
@@ -44,7 +48,7 @@ export const cutCases: readonly FaultCase[] = [
       for (const [at, bytes] of CUTS.entries()) {
         let isCut = () => false;
         const answer = await application.add(own, () => {
-          isCut = kit.cutAnswer(own.id, bytes);
+          isCut = kit.cutAnswer(savingOf(kit, own), bytes);
         });
         assert.ok(isCut(), 'no answer was cut');
         kit.inTime(answer);
@@ -68,7 +72,7 @@ export const cutCases: readonly FaultCase[] = [
         const record = await loaded(backend, own.id);
         const writes = [...record.writes, makeWriteId(processEnvironment)].slice(-WRITES_KEPT);
         const next = { ...record, version: record.version + 1, writes, data: `{"bytes":${bytes}}` };
-        const isCut = kit.cutAnswer(own.id, bytes);
+        const isCut = kit.cutAnswer(savingOf(kit, own), bytes);
         await fails(backend.save(next, SIGNAL));
         assert.ok(isCut(), 'no answer was cut');
         await pause(20);

@@ -32,6 +32,8 @@ export interface RunningStore {
   peek(id: SessionId): Promise<unknown>;
   /** Damages what is stored under an id so that it cannot be understood. */
   corrupt(id: SessionId): Promise<void>;
+  /** What only a request has that stores this session, where a save asks for what is stored first. Left out: its id. */
+  readonly saving?: ((id: SessionId) => string) | undefined;
   /** Connections of clients, as the servers count them; those of the harness itself are not among them. */
   connections(): Promise<number>;
   /** Ends every server as a power cut does. What the store has acknowledged it must still have after {@link restart}. */

@@ -12,6 +12,8 @@ export interface MemcachedServer {
   readonly server: Server | undefined;
   /** Sends lines on a connection of its own; answers the raw reply as text. */
   ask(...lines: string[]): Promise<string>;
+  /** Its dump of keys, which no other command may follow on a connection. */
+  keys(): Promise<string>;
   /** Members of the answer to `stats`. */
   stats(): Promise<Readonly<Record<string, string>>>;
   stop(): Promise<void>;
@@ -44,6 +46,7 @@ function at(url: string, server: Server | undefined): MemcachedServer {
     port: Number(port || 11211),
     server,
     ask: (...lines) => askMemcached(url, lines),
+    keys: () => askMemcached(url, ['lru_crawler metadump hash'], 'END'),
     async stats() {
       const found = (await askMemcached(url, ['stats'])).matchAll(/^STAT (\S+) (.*?)\r?$/gm);
       return Object.fromEntries([...found].map(([, name = '', value = '']) => [name, value]));
@@ -54,8 +57,8 @@ function at(url: string, server: Server | undefined): MemcachedServer {
   };
 }
 
-/** Lines in the protocol's own words, so that no client stands between a test and the server. */
-function askMemcached(url: string, lines: readonly string[]): Promise<string> {
+/** Lines in the protocol's own words, so that no client stands between a test and the server; `last` is how the answer ends, where the server does not close after it. */
+function askMemcached(url: string, lines: readonly string[], last?: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
     const socket = connect(Number(port || 11211), hostname);
@@ -64,8 +67,11 @@ function askMemcached(url: string, lines: readonly string[]): Promise<string> {
     socket.on('error', reject);
     socket.on('data', (chunk) => {
       text += chunk.toString();
+      if (last !== undefined && text.endsWith(`${last}\r\n`)) socket.end();
     });
     socket.on('end', () => resolve(text));
-    socket.write(`${[...lines, 'quit'].join('\r\n')}\r\n`);
+    socket.on('close', () => resolve(text));
+    const quit = last === undefined ? ['quit'] : [];
+    socket.write(`${[...lines, ...quit].join('\r\n')}\r\n`);
   });
 }
