@@ -6,4 +6,4 @@ export {
   refuseUpgrade,
   type Upgrade,
 } from '@sessionkit/http-node';
-export { type RouteAccess, type SessionPluginOptions, sessionPlugin } from './plugin.js';
+export { type RouteAccess, type SessionPluginOptions, sessionOf, sessionPlugin } from './plugin.js';

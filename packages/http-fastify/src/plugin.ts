@@ -6,8 +6,9 @@ import {
   replyTo,
   type Service,
   type Session,
+  SessionError,
 } from '@sessionkit/session-core';
-import type { FastifyPluginAsync, FastifyReply } from 'fastify';
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import fastifyPlugin from 'fastify-plugin';
 
 /** What a route asks of the session, beyond the rule of its path: as `config.session` of the route. Default: `optional`. */
@@ -54,6 +55,21 @@ const plugin: FastifyPluginAsync<SessionPluginOptions> = async (app, { service, 
  * @throws SessionError `CONFIG_INVALID` for bad options, when it is registered, and for a bad `config.session`, when the route is.
  */
 export const sessionPlugin = fastifyPlugin(plugin, { fastify: '5.x', name: '@sessionkit/http-fastify' });
+
+/**
+ * The session of a request with the types of the service's data, when the service is named, or else those that the caller says. `request.session` is the same without them.
+ * @throws SessionError `CONFIG_INVALID` when {@link sessionPlugin} is not registered.
+ */
+export function sessionOf<Data = unknown, Input = Data>(
+  request: FastifyRequest,
+  _service?: Service<Data, Input>,
+): Session<Data, Input> {
+  const session = request.session as Session<Data, Input> | undefined;
+  if (session === undefined) {
+    throw new SessionError('CONFIG_INVALID', 'the request has no session: register sessionPlugin before');
+  }
+  return session;
+}
 
 function accessOf(access: RouteAccess | undefined): Access | undefined {
   if (access === undefined || access === 'optional') return undefined;

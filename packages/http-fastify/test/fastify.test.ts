@@ -5,6 +5,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { memory } from '@sessionkit/backend-memory';
 import {
   createSessionManager,
+  type DataSchema,
   processEnvironment,
   type ServiceOptions,
   type Session,
@@ -13,7 +14,7 @@ import {
 import { cookie } from '@sessionkit/transport-cookie';
 import Fastify, { type FastifyRequest } from 'fastify';
 import { expect, expectTypeOf, it, onTestFinished } from 'vitest';
-import { type RouteAccess, sessionPlugin } from '../src/index.js';
+import { type RouteAccess, sessionOf, sessionPlugin } from '../src/index.js';
 
 const down = new SessionError('BACKEND_DOWN', 'the store is down', { retryable: true });
 
@@ -192,4 +193,36 @@ it('types request.session and config.session', () => {
   const { app } = world();
   app.get('/', { config: { session: { fresh: 60_000 } } }, async ({ session }) => session.user);
   expect(app.hasRoute({ method: 'GET', url: '/' })).toBe(true);
+});
+
+interface Shop {
+  readonly visits: number;
+}
+interface Given {
+  readonly visits?: number | undefined;
+}
+const schema: DataSchema<Given, Shop> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: (value) => ({ value: { visits: (value as Given).visits ?? 0 } }),
+  },
+};
+
+// This fails in the type check as soon as a type degrades to `unknown` or `any`.
+it('sessionOf has the types of the service that it is asked with', async () => {
+  const service = createSessionManager().service('shop', {
+    backend: memory(),
+    transports: [cookie()],
+    data: { schema },
+  });
+  const { app } = world();
+  await app.register(sessionPlugin, { service });
+  app.get('/', async (request) => {
+    const session = sessionOf(request, service);
+    expectTypeOf(session).toEqualTypeOf<Session<Shop, Given>>();
+    return session === request.session;
+  });
+  expect((await app.inject('/')).body).toBe('true');
+  expect(() => sessionOf({} as FastifyRequest)).toThrow(/register sessionPlugin/);
 });
