@@ -223,8 +223,11 @@ async function storesTable() {
   return 0;
 }
 
-/** `release version` turns the pending changesets into versions and changelogs; `release` publishes what is new. */
+/**
+ * `release version` turns the pending changesets into versions and changelogs; `release` publishes what is new; `release --dry-run` tells what both would do.
+ */
 async function release(args) {
+  if (args.includes('--dry-run')) return node('scripts/release.mjs', args);
   if (args[0] === 'version') return tool('changeset', args);
   return tool('changeset', ['publish', ...args]);
 }
