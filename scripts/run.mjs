@@ -216,7 +216,7 @@ async function soak(args) {
 
 /** Measures every store anew, and writes what was found into its `facts.json` and into the table of the README. */
 async function storesTable() {
-  for (const filter of [['/test/facts.test.ts'], ['--project', 'table']]) {
+  for (const filter of [['facts.test.ts'], ['--project', 'table']]) {
     const code = await tool('vitest', ['run', '--update', ...filter]);
     if (code !== 0) return code;
   }
