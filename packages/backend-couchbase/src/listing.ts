@@ -74,12 +74,17 @@ export class Listing {
     const { user, startedBefore } = query;
     const to = startedBefore === undefined ? LAST : lastIdAt(startedBefore + ID_LATE);
     const source = user === undefined ? this.#scanned(call, after, to) : this.#ofUser(call, user, after);
-    const size = Math.min(wanted, CHUNK);
+    let size = Math.min(wanted, CHUNK);
     for await (const ids of source)
-      for (let at = 0; at < ids.length; at += size)
+      for (let at = 0; at < ids.length; ) {
+        const some = ids.slice(at, at + size);
+        at += some.length;
+        // Where few match, many are asked for at once.
+        size = Math.min(size * 4, CHUNK);
         // What cannot be understood is told to whoever loads it.
-        for (const head of await this.#records.heads(call, ids.slice(at, at + size)))
+        for (const head of await this.#records.heads(call, some))
           if (head !== undefined && !(head instanceof SessionError) && matches(head, query)) yield head;
+      }
     return undefined;
   }
 

@@ -4,6 +4,9 @@ import type { Call, Store } from './store.js';
 
 /** How long a session may stand in its user's document after its end. */
 const KEPT_AFTER: Millis = 24 * 3_600_000;
+/** For so long, and so many, it is known that a session was entered: a save that lost a race and comes again does not ask. */
+const ENTERED: Millis = 30_000;
+const MOST_ENTERED = 1_000;
 
 /** A session in the document of its user. */
 export interface Place {
@@ -24,6 +27,7 @@ export class Users {
   readonly #store: Store;
   /** Changes of one user in this process follow each other: they would only lose to each other. */
   readonly #lanes = new Map<string, Promise<unknown>>();
+  readonly #entered = new Map<SessionId, Place & { readonly user: string }>();
 
   constructor(store: Store) {
     this.#store = store;
@@ -41,16 +45,27 @@ export class Users {
     record: Pick<SessionRecord, 'id' | 'service' | 'endsAt' | 'killAt'>,
   ): Promise<void> {
     const { id, service } = record;
+    const { now } = this.#store;
     const until = stopAt(record) + KEPT_AFTER;
+    // The end of a session moves with each login; a little of it is no reason to write.
+    const is = (place: Place | undefined) =>
+      place !== undefined && place.service === service && place.until >= until - KEPT_AFTER / 2;
+    const entered = this.#entered.get(id);
+    if (is(entered) && entered?.user === user && now - entered.at < ENTERED) return;
     await this.change(call, user, (places) => {
       const there = places.get(id);
-      if (there !== undefined && there.service === service && there.until >= until) return undefined;
-      return new Map(places).set(id, { ...there, service, at: there?.at ?? this.#store.now, until });
+      if (is(there)) return undefined;
+      return new Map(places).set(id, { ...there, service, at: there?.at ?? now, until });
     });
+    this.#entered.delete(id);
+    this.#entered.set(id, { user, service, at: now, until });
+    const [oldest] = this.#entered.keys();
+    if (oldest !== undefined && this.#entered.size > MOST_ENTERED) this.#entered.delete(oldest);
   }
 
   /** Takes out a session that is another user's now, or is gone. What fails here is put right by whoever lists. */
   async left(call: Call, user: string, ...ids: readonly SessionId[]): Promise<void> {
+    for (const id of ids) this.#entered.delete(id);
     await this.change(call, user, (places) => {
       const rest = new Map(places);
       for (const id of ids) rest.delete(id);

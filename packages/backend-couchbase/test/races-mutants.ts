@@ -21,10 +21,26 @@ const upserting = (documents: Collection, keys: Keys): Pick<Collection, 'insert'
       : documents.insert(key, value, options ?? {}),
 });
 
+/** What is looked up of a session, changed before the adapter sees it. */
+const lookingUp = (
+  documents: Collection,
+  change: (session: Record<string, unknown>) => void,
+): Pick<Collection, 'lookupIn'> => ({
+  lookupIn: async (...asked: Parameters<Collection['lookupIn']>) => {
+    const found = await documents.lookupIn(...asked);
+    const session = found.content[0]?.value as Record<string, unknown> | undefined;
+    if (session !== undefined) change(session);
+    return found;
+  },
+});
+
 /** The SDK as the adapter uses it, with one rule taken out. */
 const COLLECTIONS = {
   'a save that upserts': (documents, keys) => ({
     ...upserting(documents, keys),
+    ...lookingUp(documents, (session) => {
+      delete session.ended;
+    }),
     replace: async (key: string, value: unknown, options?: { readonly cas?: unknown }) => {
       const { cas, ...rest } = options ?? {};
       return isSession(keys, key)
@@ -33,14 +49,10 @@ const COLLECTIONS = {
     },
   }),
   'a first save that upserts': upserting,
-  'a save that forgets its write ids': (documents) => ({
-    lookupIn: async (...asked: Parameters<Collection['lookupIn']>) => {
-      const found = await documents.lookupIn(...asked);
-      const session = found.content[0]?.value as { writes?: unknown } | undefined;
-      if (session !== undefined) session.writes = [];
-      return found;
-    },
-  }),
+  'a save that forgets its write ids': (documents) =>
+    lookingUp(documents, (session) => {
+      session.writes = [];
+    }),
   'a claim that does not see the other claims': (documents, keys) => ({
     get: async (key: string, options?: object) => {
       if (isUser(keys, key)) throw new DocumentNotFoundError();

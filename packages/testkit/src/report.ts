@@ -29,15 +29,17 @@ const LANES = 6;
  *
  * @param run runs one case over one mutant; `undefined` is the unbroken subject. A case that does not apply just returns.
  * @param timeout for each run, in ms of real time; default 5,000.
+ * @param lanes how many run at a time; default 6. One for runs that share something.
  */
 export async function mutationMatrix<Case extends Named, Mutant extends Named>(
   cases: readonly Case[],
   mutants: readonly Mutant[],
   run: (one: Case, mutant: Mutant | undefined) => Promise<void> | void,
   timeout: Millis = TIMEOUT,
+  lanes: number = LANES,
 ): Promise<MatrixReport> {
   const failures = new Map<Case, string>();
-  await each(cases, async (one) => {
+  await each(lanes, cases, async (one) => {
     const failure = await refusal(() => run(one, undefined), timeout);
     if (failure !== undefined) failures.set(one, failure);
   });
@@ -48,7 +50,7 @@ export async function mutationMatrix<Case extends Named, Mutant extends Named>(
   const caught = new Set<Mutant>();
   /** Mutants and cases stand in much the same order: the next mutant is likely caught near the last one. */
   let last = 0;
-  await each(mutants, async (mutant) => {
+  await each(lanes, mutants, async (mutant) => {
     const start = last;
     for (let i = 0; i < sound.length; i++) {
       const at = (start + i) % sound.length;
@@ -92,12 +94,12 @@ export function reportLine(report: MatrixReport): string {
 }
 
 /** Works through a list, some at a time. */
-async function each<T>(list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+async function each<T>(lanes: number, list: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const rest = list.values();
   const lane = async () => {
     for (const item of rest) await work(item);
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 /** What a run threw, or that it did not end; undefined when it passed. */

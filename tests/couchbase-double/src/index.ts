@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { build } from 'esbuild';
 import type { Server, Settings } from './server.js';
 import type { Call } from './worker.js';
 
@@ -96,6 +95,7 @@ export async function startDouble(settings: Partial<Settings> = {}): Promise<Cou
 
 /** The worker's program as one text: a thread cannot load TypeScript. */
 async function bundled(): Promise<string> {
+  const { build } = await import('esbuild');
   const { outputFiles } = await build({
     entryPoints: [join(import.meta.dirname, 'worker.ts')],
     bundle: true,
