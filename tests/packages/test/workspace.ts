@@ -16,7 +16,7 @@ export interface Workspace {
 }
 
 /** What a program needs to know of this machine, and nothing of the run that starts it. */
-async function plainEnvironment(): Promise<NodeJS.ProcessEnv> {
+export async function plainEnvironment(): Promise<NodeJS.ProcessEnv> {
   const args = ['scripts/run.mjs', 'pnpm', 'exec', 'node', '-p', 'process.env.PATH'];
   const path = await must(process.execPath, args, { cwd: repository });
   const own = path.trim().split(delimiter);

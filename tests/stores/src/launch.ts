@@ -19,6 +19,8 @@ export interface Program {
   readonly folders?: readonly string[] | undefined;
   /** Debian package that brings it. */
   readonly debian: string;
+  /** Homebrew formula that brings it on macOS; left out: the name of the Debian package. */
+  readonly macos?: string | undefined;
   /** Environment variable that may name a running server instead. */
   readonly variable: string;
 }
@@ -32,7 +34,8 @@ export async function find(program: Program): Promise<string> {
   const there = look(program);
   if (there !== undefined) return there;
   const install = `apt-get install -y --no-install-recommends ${program.debian}`;
-  const fix = `${program.name} is not on this machine. Fix: sudo ${install}   (or set ${program.variable})`;
+  const brew = `brew install ${program.macos ?? program.debian}`;
+  const fix = `${program.name} is not on this machine. Fix on Debian: sudo ${install}   on macOS: ${brew}   (or set ${program.variable})`;
   if (process.getuid?.() !== 0 || look({ ...program, name: 'apt-get' }) === undefined) throw new Error(fix);
   const lock = join(tmpdir(), 'sessionkit-apt.lock');
   const script = `command -v "$0" || ${install} || (apt-get update && ${install})`;
@@ -47,8 +50,11 @@ export async function find(program: Program): Promise<string> {
   return now;
 }
 
+/** Where packages put programs beside the folders of `PATH`: Debian its servers, Homebrew everything, by processor. */
+const USUAL = ['/usr/sbin', '/opt/homebrew/bin', '/usr/local/bin'];
+
 function look({ name, folders = [] }: Program): string | undefined {
-  const places = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', ...folders];
+  const places = [...(process.env.PATH ?? '').split(delimiter), ...USUAL, ...folders];
   return places.map((folder) => join(folder, name)).find(isExecutable);
 }
 

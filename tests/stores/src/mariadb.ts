@@ -7,7 +7,12 @@ import { find, freePort, type Program, Server, throwawayFolder } from './launch.
 
 const run = promisify(execFile);
 
-const MARIADBD: Program = { name: 'mariadbd', debian: 'mariadb-server', variable: 'MYSQL_URL' };
+const MARIADBD: Program = {
+  name: 'mariadbd',
+  debian: 'mariadb-server',
+  macos: 'mariadb',
+  variable: 'MYSQL_URL',
+};
 
 export interface MariadbServer {
   /** `mysql://root@127.0.0.1:PORT/sessionkit` */

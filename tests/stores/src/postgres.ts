@@ -6,6 +6,9 @@ import { find, freePort, Server, throwawayFolder } from './launch.js';
 
 const run = promisify(execFile);
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
+/** A formula with a version is not linked into the folders of `PATH`. */
+const FORMULA = 'postgresql@17';
+const HOMEBREW = ['/opt/homebrew', '/usr/local'].map((prefix) => `${prefix}/opt/${FORMULA}/bin`);
 
 export interface PostgresServer {
   /** `postgres://USER@127.0.0.1:PORT/DATABASE` */
@@ -96,8 +99,9 @@ interface Programs {
 async function programsOf(): Promise<Programs> {
   const initdb = await find({
     name: 'initdb',
-    folders: await versions(),
+    folders: [...(await versions()), ...HOMEBREW],
     debian: 'postgresql',
+    macos: FORMULA,
     variable: 'POSTGRES_URL',
   }).catch(async (error: unknown) => {
     // The folder of the package carries its version, which is known once it is installed.

@@ -4,6 +4,7 @@ import { find, freePort, type Program, Server, throwawayFolder } from './launch.
 export const REDIS_SERVER: Program = {
   name: 'redis-server',
   debian: 'redis-server',
+  macos: 'redis',
   variable: 'REDIS_URL',
 };
 

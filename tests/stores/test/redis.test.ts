@@ -38,7 +38,19 @@ it('says in one line what to do about a program that is missing', async () => {
   const user = vi.spyOn(process, 'getuid').mockReturnValue(1000);
   const missing = { name: 'no-such-server', debian: 'no-such-package', variable: 'NO_URL' };
   await expect(find(missing)).rejects.toThrow(
-    'Fix: sudo apt-get install -y --no-install-recommends no-such-package   (or set NO_URL)',
+    'Fix on Debian: sudo apt-get install -y --no-install-recommends no-such-package   on macOS: brew install no-such-package   (or set NO_URL)',
   );
+  await expect(find({ ...missing, macos: 'such-formula' })).rejects.toThrow('brew install such-formula ');
+  user.mockRestore();
+});
+
+it('a store that cannot be had fails the test that wants it, with the lines that bring it', async () => {
+  const user = vi.spyOn(process, 'getuid').mockReturnValue(1000);
+  vi.stubEnv('PATH', '/nowhere');
+  vi.stubEnv('REDIS_URL', undefined);
+  await expect(startRedis()).rejects.toThrow(
+    'redis-server is not on this machine. Fix on Debian: sudo apt-get install -y --no-install-recommends redis-server   on macOS: brew install redis   (or set REDIS_URL)',
+  );
+  vi.unstubAllEnvs();
   user.mockRestore();
 });
