@@ -84,7 +84,7 @@ it('the README turns an app of express-session into one of ours, and a browser g
   };
   const process = { env: { REDIS_URL: server.url, SECRET: 'the secret' } };
   const made = (await run(`${sessions}\nexport const redisClient = client;`, modules, { process })) as {
-    readonly service: core.Service;
+    readonly manager: core.SessionManager;
     readonly redisClient: ioredis.Redis;
   };
   const after = listening();
@@ -93,6 +93,7 @@ it('the README turns an app of express-session into one of ours, and a browser g
   for (let n = 0; n < 2; n++) seen.push((await browser.get('/')).text.trim());
   expect(seen).toEqual(said);
   expect(await browser.names()).toEqual(['sxapi-sess']);
+  await made.manager.close();
   made.redisClient.disconnect();
   await client.close();
   await server.stop();
