@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { filesOf } from './contents.js';
+import { onPlainMachine } from './plain-machine.js';
 import { copyWorkspace, type Outcome, outcomes, type Workspace } from './workspace.js';
 import { must, print, remove, repository, run } from './world.js';
 
@@ -148,6 +149,31 @@ describe('a new package', () => {
       for (const name of projects) expect(green.get(name)?.passed, name).toBeGreaterThan(10);
       counts.green = sum(green);
       expect(await complaints('typecheck')).toEqual([]);
+    },
+    WITHIN,
+  );
+});
+
+describe('the tests of one package that needs no store', () => {
+  const vitest = (...args: string[]) =>
+    onPlainMachine(
+      workspace.folder,
+      join(workspace.folder, 'node_modules', 'vitest', 'vitest.mjs'),
+      'run',
+      ...args,
+    );
+
+  it(
+    'pass without root, without apt and without a server',
+    async () => {
+      const { code, stdout, called } = await vitest(
+        '--project=backend-memory',
+        'conformance',
+        'module',
+        'readme',
+      );
+      expect(stdout.match(/Tests\s+(\d+) passed/)?.[1]).toMatch(/^\d{3}$/);
+      expect({ code, called }).toEqual({ code: 0, called: [] });
     },
     WITHIN,
   );
