@@ -26,7 +26,7 @@ interface Standing {
 }
 
 /** What is stored of these sessions, which one server has; in one round trip. */
-export async function standing(
+async function standing(
   store: MemcacheStore,
   server: Server,
   ids: readonly SessionId[],

@@ -37,7 +37,7 @@ export async function connectTo(
 }
 
 /** What the suites do to these servers. */
-export function running(servers: readonly MemcachedServer[]): RunningStore {
+function running(servers: readonly MemcachedServer[]): RunningStore {
   const addresses = servers.map(({ host, port }) => ({ host, port }));
   const own = servers.map(({ server }) => {
     if (server === undefined) throw new Error('the suites need servers of their own');

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { startMariadb } from '@sessionkit/test-stores/mariadb';
+import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -81,6 +82,18 @@ describe('two gateways on one store', () => {
       );
     } finally {
       await mariadb.stop();
+    }
+  });
+
+  it('serve one session from memcached', async () => {
+    const memcached = await startMemcached({ own: true });
+    try {
+      await twoGateways(
+        '{ type: memcache, resource: store, sid_field: token }',
+        `{ _class: memcache, host: ${memcached.host}, port: ${memcached.port} }`,
+      );
+    } finally {
+      await memcached.stop();
     }
   });
 
