@@ -9,7 +9,7 @@ import {
   SessionError,
   type Visit,
 } from '@sessionkit/session-core';
-import { follow } from './body.js';
+import { follow, isWhole } from './body.js';
 import { keepFields, LASTING, toResponse, withFields } from './fields.js';
 import { FetchRequest } from './request.js';
 import { type FetchSettings, fetchSettings, type Peer } from './settings.js';
@@ -130,7 +130,12 @@ export class FetchVisit<Data = unknown, Input = Data> {
   /** The visit stays open as long as the body streams. Without a stored session nothing can be changed any more. */
   async #follow(response: Response): Promise<Response> {
     const visit = this.#visit;
-    const { body } = visit.session.id === undefined || this.#request.method === 'HEAD' ? noBody : response;
+    const { method } = this.#request;
+    if (visit.session.id === undefined || method === 'HEAD' || isWhole(response)) {
+      visit.close();
+      return response;
+    }
+    const { body, status, statusText, headers } = response;
     if (body === null || body.locked) {
       visit.close();
       return response;
@@ -149,7 +154,6 @@ export class FetchVisit<Data = unknown, Input = Data> {
         throw fault;
       });
     };
-    const { status, statusText, headers } = response;
     return new Response(await follow(body, { pending, read, over }), { status, statusText, headers });
   }
 
@@ -165,8 +169,6 @@ export class FetchVisit<Data = unknown, Input = Data> {
     });
   }
 }
-
-const noBody = { body: null };
 
 /** Whoever makes the body learns of it; that it can't be ended is its own affair. */
 function cancel(body: ReadableStream): void {

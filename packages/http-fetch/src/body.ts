@@ -1,6 +1,19 @@
 /** How many turns of the microtask queue a body that is there as a whole takes to say so, at the most. */
 const TURNS = 12;
 
+/**
+ * Whether a body is known to be there as a whole without looking at it. The `Response` of @hono/node-server remembers what it was made of until somebody asks for its body, and
+ * to ask costs more than all else that is done here. Of any other the answer is no, and {@link follow} finds out.
+ */
+export function isWhole(response: Response): boolean {
+  const memory = Object.getOwnPropertySymbols(response).find(({ description }) => description === 'cache');
+  if (memory === undefined) return false;
+  const made: unknown = Reflect.get(response, memory);
+  if (!Array.isArray(made)) return false;
+  const body: unknown = made[1];
+  return body === null || typeof body === 'string' || body instanceof Uint8Array;
+}
+
 export interface BodyEnd {
   /** Something is to be done before the end of the body is seen. */
   pending(): boolean;
