@@ -4,6 +4,7 @@ import {
   type HttpOptions,
   httpSettings,
   nodeRequest,
+  noteOpened,
   type SessionMiddleware,
 } from '@sessionkit/http-node';
 import { type Service, SessionError } from '@sessionkit/session-core';
@@ -37,8 +38,10 @@ export function expressSession(service: Service, options: ExpressSessionOptions 
       .open(view)
       .then((opened) => {
         const visit = new ExpressVisit(opened, { service, request, view, userOf });
-        if (attach(visit, request, response, settings) === undefined) return;
+        const answer = attach(visit, request, response, settings);
+        if (answer === undefined) return;
         visit.install();
+        noteOpened(request, service, answer);
         next();
       })
       .catch(next);

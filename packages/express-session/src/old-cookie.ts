@@ -78,8 +78,10 @@ export class OldCookie {
 /** What a store of express-session holds of a session, without what is said of the cookie. @throws SessionError `RECORD_CORRUPT`. */
 export function sessionOf(stored: unknown, userOf: UserOf = passportUser): LegacySession {
   if (typeof stored !== 'object' || stored === null || Array.isArray(stored)) throw corrupt(undefined);
-  const { cookie: _, ...data } = stored as Record<string, unknown>;
-  return { data: JSON.stringify(data), user: userOf(data) };
+  const { cookie, ...data } = stored as Record<string, unknown>;
+  const { originalMaxAge } = (cookie ?? {}) as { originalMaxAge?: unknown };
+  const idleTimeout = typeof originalMaxAge === 'number' && originalMaxAge >= 1 ? originalMaxAge : undefined;
+  return { data: JSON.stringify(data), user: userOf(data), idleTimeout };
 }
 
 export function corrupt(cause: unknown): SessionError {

@@ -214,12 +214,14 @@ export class ExpressVisit implements Visit, Verbs {
     if (this.#destroyed === 'asked' || this.#renewed) return true;
     const session = this.#present;
     if (session === undefined) return false;
-    const keys = Object.keys(session).filter((key) => key !== 'cookie' && session[key] !== undefined);
-    return (
-      (session.cookie?.changed === true && this.#visit.session.id !== undefined) ||
-      keys.length !== this.#known.size ||
-      keys.some((key) => this.#known.get(key) !== textOf(session[key]))
-    );
+    if (session.cookie?.changed === true && this.#visit.session.id !== undefined) return true;
+    let count = 0;
+    for (const key of Object.keys(session)) {
+      if (key === 'cookie' || isNothing(session[key])) continue;
+      if (this.#known.get(key) !== textOf(session[key])) return true;
+      count++;
+    }
+    return count !== this.#known.size;
   }
 
   /** Hands what was done to `req.session` to the visit. */
@@ -289,8 +291,8 @@ export class ExpressVisit implements Visit, Verbs {
       for (const key of Object.keys(session)) {
         if (key === 'cookie') continue;
         const value = session[key];
+        if (isNothing(value)) continue;
         const json = textOf(value);
-        if (json === undefined && (value === undefined || typeof value === 'function')) continue;
         if (json === undefined || this.#known.get(key) !== json) ours.set(key, value);
         if (json !== undefined) known.set(key, json);
       }
@@ -315,6 +317,11 @@ export class ExpressVisit implements Visit, Verbs {
     this.#turn = turn.catch(() => undefined);
     return turn;
   }
+}
+
+/** What JSON leaves out of an object. */
+function isNothing(value: unknown): boolean {
+  return value === undefined || typeof value === 'function' || typeof value === 'symbol';
 }
 
 /** Undefined for what JSON does not know, and for what it refuses: the session itself says why. */

@@ -87,7 +87,7 @@ describe.each(Object.entries(EXPRESS))(
 );
 
 describe('a mutant is caught', () => {
-  it.each(MUTANTS)('$name', async (mutant) => {
+  it.each(MUTANTS.map((one) => [one.name, one] as const))('%s', async (_, mutant) => {
     const express = EXPRESS['Express 5'] as Express;
     for (const story of Object.keys(STORIES)) {
       const { browser } = await ours(express, {}, {}, (request) => mutant.break(request));

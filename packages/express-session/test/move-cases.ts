@@ -3,6 +3,7 @@ import { memory } from '@sessionkit/backend-memory';
 import { type LegacySessions, SessionError } from '@sessionkit/session-core';
 import { Browser } from './help.js';
 import { type Entry, moved, type NewApp, type NewOptions, type OldStore, startNewApp } from './move-world.js';
+import { HOUR } from './sides.js';
 
 export interface MoveCase {
   readonly name: string;
@@ -68,7 +69,7 @@ export const CASES: readonly MoveCase[] = [
     },
   },
   {
-    name: `${MANY} requests at a time, to two processes, make one session`,
+    name: `${MANY} requests at a time, to two managers of one store, make one session`,
     async run(store, entry, change) {
       const app = await startNewApp(change(store.legacy()), { entry, processes: 2, backend: store.backend });
       const user = name();
@@ -259,6 +260,19 @@ export const CASES: readonly MoveCase[] = [
       assert.deepEqual(await shown(browser), whole(user));
       assert.equal(await sessionsOf(app, user), 1);
       assert.equal(await store.left(sid), undefined);
+    },
+  },
+  {
+    name: 'who was to be remembered for longer still is, up to the duration',
+    async run(store, entry, change) {
+      const app = await startNewApp(change(store.legacy()), { entry });
+      const user = name();
+      const { browser } = await moved(store, app, user, ['/remember']);
+      await shown(browser);
+      app.turn(5 * HOUR);
+      assert.deepEqual(await shown(browser), whole(user));
+      app.turn(20 * HOUR);
+      assert.deepEqual(await shown(browser), NOBODY);
     },
   },
   {

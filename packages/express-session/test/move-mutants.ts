@@ -87,6 +87,18 @@ export const MUTANTS: readonly MoveMutant[] = [
     }),
   },
   {
+    name: 'every session may go unused for as long as others',
+    on: REDIS,
+    caughtBy: ['remembered for longer'],
+    change: (legacy) => ({
+      ...legacy,
+      take: async (...args) => {
+        const found = await legacy.take(...args);
+        return found && { ...found, idleTimeout: undefined };
+      },
+    }),
+  },
+  {
     name: 'the user is not told',
     on: POSTGRES,
     caughtBy: ['finds user and data, once'],

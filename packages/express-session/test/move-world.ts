@@ -266,12 +266,14 @@ export async function moved(
   store: OldStore,
   app: NewApp,
   user: string,
+  more: readonly string[] = [],
 ): Promise<{ readonly browser: Browser; readonly sid: string }> {
   const browser = new Browser(store.port);
   await browser.get('/views');
   await browser.post('/login', { username: user, password: 'right' });
   await browser.get('/cart');
   await browser.get('/views');
+  for (const path of more) await browser.get(path);
   const sid = await sidOf(browser, store);
   browser.port = app.ports[0] ?? 0;
   return { browser, sid };

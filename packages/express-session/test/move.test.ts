@@ -36,7 +36,7 @@ function store(name: string): OldStore {
 describe.each(NAMES)('from %s', (name) => {
   // Names are the reader's, which does not know of entries.
   describe.each(name.endsWith('usual') ? ENTRIES : ENTRIES.slice(0, 1))('to %s', (entry) => {
-    it.each(CASES)('$name', async ({ run }) => {
+    it.each(CASES.map((one) => [one.name, one.run] as const))('%s', async (_, run) => {
       await run(store(name), entry, (legacy) => legacy);
       told.moves++;
     });
@@ -44,7 +44,7 @@ describe.each(NAMES)('from %s', (name) => {
 });
 
 describe('a mutant is caught', () => {
-  it.each(MUTANTS)('$name', async ({ on, change, caughtBy }) => {
+  it.each(MUTANTS.map((one) => [one.name, one] as const))('%s', async (_, { on, change, caughtBy }) => {
     const caught: string[] = [];
     for (const { name, run } of CASES) {
       if (!caughtBy.some((part) => name.includes(part))) continue;

@@ -64,6 +64,14 @@ app.get('/cart', (req, res) => {
   req.session.cart = { items: ['a book', 'Größe', '\u2028'], at: new Date(0) };
   res.send('kept');
 });
+app.get('/remember', (req, res) => {
+  req.session.cookie.maxAge = 36_000_000;
+  // express-session stores a time only with data that differs, if only in its order.
+  const { views } = req.session;
+  delete req.session.views;
+  req.session.views = views;
+  res.send('for ten hours');
+});
 app.get('/', (req, res) => res.json({ user: req.user?.id ?? null }));
 app.post('/login', passport.authenticate('local', { keepSessionInfo: true }), (_req, res) => res.send('in'));
 

@@ -1,9 +1,10 @@
 import { memory } from '@sessionkit/backend-memory';
+import { requireSession } from '@sessionkit/http-node';
 import { createSessionManager, SessionError } from '@sessionkit/session-core';
 import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, it } from 'vitest';
 import { connectPgSimple, connectRedis, expressSession, passportUser } from '../src/index.js';
-import type { AppRequest, AppResponse, Express } from './app.js';
+import { type AppRequest, type AppResponse, type Express, makeApp } from './app.js';
 import { Browser, type Handler, load, serve } from './help.js';
 import { EXPRESS, HOUR, type Ours, ours } from './sides.js';
 
@@ -144,6 +145,19 @@ async function app(
   return { ...made, at: new Browser(await serve(express)) };
 }
 
+it('requireSession of http-node asks for the login that passport has made', async () => {
+  const { service } = await ours(EXPRESS5);
+  const inner = makeApp(EXPRESS5, expressSession(service));
+  inner.get('/account', requireSession({ require: 'user', fresh: 60_000 }) as never, (_, response) =>
+    response.send('yours'),
+  );
+  const browser = new Browser(await serve(inner));
+  await browser.get('/views');
+  expect((await browser.get('/account')).status).toBe(401);
+  await browser.post('/login', { username: 'alice', password: 'right' });
+  expect((await browser.get('/account')).text).toBe('yours');
+});
+
 describe('without passport', () => {
   it('a user is who the application says: set, changed and taken away', async () => {
     let user: string | undefined = 'ann';
@@ -257,7 +271,7 @@ describe('cookie.maxAge', () => {
     const [first] = (await short.get('/set?ms=60000')).cookies;
     expect(first).toMatch(/Max-Age=(59|60);/);
     await long.get(`/set?ms=${6 * HOUR}`);
-    ahead = 59_000;
+    ahead = 30_000;
     expect((await short.get('/')).json).toEqual({ n: 1 });
     ahead = 2 * HOUR;
     expect((await short.get('/')).json).toEqual({ n: null });

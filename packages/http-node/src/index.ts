@@ -2,6 +2,7 @@ export { type Answer, attach, type OnRefusal, type OpenOptions, openVisit } from
 export { type FieldHolder, setFields } from './fields.js';
 export { type HandlerOptions, type SessionHandler, sessionHandler } from './handler.js';
 export {
+  noteOpened,
   requireSession,
   type SessionMiddleware,
   type SessionRequest,

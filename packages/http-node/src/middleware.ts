@@ -17,7 +17,7 @@ export type SessionMiddleware = (
 
 /** What {@link requireSession} needs of the middleware before it. */
 const opened = Symbol('sessionkit.opened');
-interface OpenedRequest extends SessionRequest {
+interface OpenedRequest extends IncomingMessage {
   [opened]: { readonly service: Service; readonly answer: Answer };
 }
 
@@ -35,12 +35,17 @@ export function sessionMiddleware(service: Service, options?: HttpOptions): Sess
       .then((visit) => {
         const answer = attach(visit, request, response, settings);
         if (answer === undefined) return;
-        (request as OpenedRequest).session = visit.session;
-        (request as OpenedRequest)[opened] = { service, answer };
+        (request as SessionRequest).session = visit.session;
+        noteOpened(request, service, answer);
         next();
       })
       .catch(next);
   };
+}
+
+/** Tells {@link requireSession} of a visit; for middlewares that open it themselves, by {@link attach}. */
+export function noteOpened(request: IncomingMessage, service: Service, answer: Answer): void {
+  (request as OpenedRequest)[opened] = { service, answer };
 }
 
 /**

@@ -26,6 +26,8 @@ export interface LegacySession {
   readonly data: string;
   /** Who is logged in; undefined when nobody is. */
   readonly user: string | undefined;
+  /** How long it may go unused, in ms, at least 1; undefined: as the service says. Default: that. */
+  readonly idleTimeout?: Millis | undefined;
 }
 
 /**
@@ -106,7 +108,7 @@ export async function takeOver(
 function recordOf(
   store: Store,
   { group, times }: Settings,
-  { data: text, user }: LegacySession,
+  { data: text, user, idleTimeout }: LegacySession,
   { id, secret }: Credential,
   secretHash: string,
   request: VisitRequest,
@@ -123,7 +125,7 @@ function recordOf(
     user,
     epoch: user === undefined ? 0 : 1,
     prior: { hash: hashSecret(secret), kind: 'rotated', until: undefined },
-    idle: user === undefined && data === EMPTY_DATA ? times.anonymousIdle : times.idle,
+    idle: idleTimeout ?? (user === undefined && data === EMPTY_DATA ? times.anonymousIdle : times.idle),
     data,
   };
 }
