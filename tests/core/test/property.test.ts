@@ -229,7 +229,7 @@ class Play {
 const property = (make: (now: () => number) => Backend) =>
   fc.asyncProperty(story, (told) => new Play(make, told.pace).run(told));
 
-const explain = (details: fc.RunDetails<unknown>) =>
+const explain = <Told>(details: fc.RunDetails<Told>) =>
   `${String((details.errorInstance as Error | null)?.stack)}\n${fc.defaultReportMessage(details)}`;
 
 const report = (line: string) => {

@@ -89,7 +89,7 @@ it('durability is granted at each level while it is possible, and refused when n
   expect((await documents.get('four')).content).toBe(DurabilityLevel.PersistToMajority);
   await double.heal();
   await double.inject({ operation: 'upsert', what: STATUS.durabilityAmbiguous, times: 1 });
-  const [durabilityLevel] = levels;
+  const [durabilityLevel = DurabilityLevel.Majority] = levels;
   expect(await ended(documents.upsert('four', 'x', { durabilityLevel }))).toBeInstanceOf(
     DurabilityAmbiguousError,
   );

@@ -113,7 +113,11 @@ export class Load {
   }
 
   async #operate(method: string, path: string, body?: unknown): Promise<void> {
-    const answer = await this.#fleet.ask(method, `/v1/sessions${path}`, body && JSON.stringify(body));
+    const answer = await this.#fleet.ask(
+      method,
+      `/v1/sessions${path}`,
+      body === undefined ? undefined : JSON.stringify(body),
+    );
     if (!STEERED.has(answer.status))
       throw new Error(`${method} was answered ${answer.status} ${answer.body}`);
   }

@@ -162,7 +162,7 @@ describe('a backend of a third party, installed beside the tarballs', () => {
       expect(await sessionkit(app, 'check', '--config', file)).toMatchObject({ code: 0 });
       const first = await serving(app, file, (url) => visit(url));
       expect(first).toMatchObject({ status: 200, id: expect.stringMatching(/^s[0-9a-z]+$/) });
-      expect(storedIn(section.path ?? join(app, 'sessions'))).toContain(first.id);
+      expect(storedIn('path' in section ? section.path : join(app, 'sessions'))).toContain(first.id);
       const second = await serving(app, file, (url) => visit(url, first.cookie));
       expect(second).toEqual(first);
     },

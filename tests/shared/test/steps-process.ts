@@ -96,11 +96,12 @@ async function onCluster(): Promise<Backend> {
 async function onPostgres(): Promise<Backend> {
   const { default: pg } = await import('pg');
   const pool = new pg.Pool({ connectionString: order.url, max: 1, application_name: 'steps' });
-  const { connect } = pool;
+  // The form of it that answers a promise.
+  const connect: () => Promise<object & { query: unknown }> = pool.connect.bind(pool);
   Object.assign(pool, {
     async connect() {
-      const client = await connect.call(pool);
-      const query = client.query.bind(client) as (text: string) => Promise<unknown>;
+      const client = await connect();
+      const query = (client.query as (text: string) => Promise<unknown>).bind(client);
       return new Proxy(client, {
         get(target, name) {
           if (name === 'query') return (text: string) => step(() => query(text));
