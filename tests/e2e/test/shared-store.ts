@@ -1,3 +1,4 @@
+import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 
@@ -39,6 +40,16 @@ export const SHARED_STORES: Readonly<Record<string, () => Promise<SharedStore>>>
     };
   },
 };
+
+/** A store that gives no notice, and counts no places. */
+export async function sharedMemcached(): Promise<Pick<SharedStore, 'backend' | 'resource' | 'stop'>> {
+  const { host, port, stop } = await startMemcached({ own: true });
+  return {
+    backend: '{ type: memcache, resource: store }',
+    resource: `{ _class: memcache, host: ${host}, port: ${port} }`,
+    stop,
+  };
+}
 
 type Started = Awaited<ReturnType<typeof startRedis>>['server'];
 
