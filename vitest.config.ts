@@ -7,6 +7,9 @@ import { watchLogs } from './tests/watch/src/instrument.js';
 const source = '@sessionkit/source';
 const usual = ['module', 'node', 'development|production'];
 
+// pnpm's shim of vitest makes every package of the workspace reachable for all; tests must find what their package names, and no more.
+Reflect.deleteProperty(process.env, 'NODE_PATH');
+
 /** These projects see the built packages, as a user does; all others see the sources and need no build. */
 const onBuilt = new Set(['e2e']);
 
