@@ -1,0 +1,124 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SessionId, SessionRecord } from '@sessionkit/session-core';
+import { startCouchbase } from '@sessionkit/test-stores/couchbase';
+import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
+import { afterAll, expect, it } from 'vitest';
+import { couchbase } from '../src/index.js';
+import { connectTo, signal } from './store.js';
+
+// Operations are counted by the double; a real cluster does not tell.
+const server = await startCouchbase({ own: true });
+const double = server.double ?? expect.fail();
+const cluster = await connectTo(server);
+const documents = cluster.bucket(server.bucket).defaultCollection();
+afterAll(async () => {
+  await cluster.close();
+  await server.stop();
+});
+
+const LONG = process.env.SESSIONKIT_LONG === '1';
+const SESSIONS = LONG ? 100_000 : 6_000;
+const PARTITIONS = 64;
+
+function tell(line: string): void {
+  const folder = process.env.SESSIONKIT_REPORT_DIR;
+  if (folder === undefined) console.log(`couchbase double: ${line}`);
+  else appendFileSync(join(folder, 'summary.txt'), `couchbase double: ${line}\n`);
+}
+
+it('each verb asks for as many documents as it needs, and no more', { timeout: 60_000 }, async () => {
+  const environment = testEnvironment({ start: Date.now(), random: 9 });
+  const backend = couchbase(documents, { prefix: 'costs:' });
+  const other = couchbase(documents, { prefix: 'costs:' });
+  const now = environment.now();
+  const records = Array.from({ length: 100 }, () => makeRecord(environment));
+  await Promise.all(records.map((record) => backend.save(record, signal)));
+  const ids = records.map(({ id }) => id);
+  const [first, second] = [records[0] ?? expect.fail(), records[1] ?? expect.fail()];
+  const saved: SessionRecord = nextRecord(environment, first, { data: '{"n":1}' });
+  const fresh = makeRecord(environment);
+  const own = makeRecord(environment, { user: 'ann' });
+  const how = { at: now, cause: 'logout', by: undefined, keepUntil: now } as const;
+  const claim = { service: 'shop', user: 'bob', id: fresh.id, at: now, max: 1, full: 'refuse' } as const;
+  const link = { id: first.id, process: 'one', since: now, detail: {} };
+  const touches = (at: number) => ids.map((id) => ({ id, epoch: 0, seenAt: at }));
+  const entries = ids.map((id) => ({ id, at: now, kind: 'log', text: 'x' }) as const);
+
+  const verbs: Record<string, [Record<string, number>, () => Promise<unknown>]> = {
+    'load of one': [{ get: 2 }, () => backend.load([first.id], signal)],
+    'load of 100': [{ get: 200 }, () => backend.load(ids, signal)],
+    'save of a new session': [{ insert: 2 }, () => backend.save(fresh, signal)],
+    'save of a new session of a user': [{ get: 1, insert: 3 }, () => backend.save(own, signal)],
+    'save of what was loaded': [{ replace: 1 }, () => backend.save(saved, signal)],
+    'save again': [{ lookupIn: 1 }, () => backend.save(saved, signal)],
+    'save of what another process loaded': [
+      { lookupIn: 1, replace: 1 },
+      () => other.save(nextRecord(environment, second, {}), signal),
+    ],
+    'save that lost the race': [
+      { replace: 1, lookupIn: 1 },
+      () => backend.save(nextRecord(environment, second, {}), signal),
+    ],
+    'touch of 100': [
+      { lookupIn: 100, get: 100, replace: 100 },
+      () => backend.touch(touches(now + 9), signal),
+    ],
+    'touch of 100 that come late': [
+      { lookupIn: 100, get: 100 },
+      () => backend.touch(touches(now + 5), signal),
+    ],
+    'list of a user': [{ get: 2, lookupIn: 1 }, () => backend.list({ limit: 9, user: 'ann' }, signal)],
+    claim: [{ get: 1, insert: 1 }, () => backend.claim(claim, signal)],
+    'append to 100 journals': [
+      { lookupIn: 100, get: 200, insert: 100 },
+      () => backend.append({ batchId: 'b', entries }, signal),
+    ],
+    'read of 100 journals': [{ get: 100 }, () => backend.read(ids, signal)],
+    'first announcement': [
+      { upsert: 1, get: 1, insert: 1 },
+      () => backend.announce('one', [link], 60_000, signal),
+    ],
+    'next announcement': [{ upsert: 1 }, () => backend.announce('one', [link], 60_000, signal)],
+    present: [{ get: 2 }, () => backend.present(ids, signal)],
+    'end of 100': [{ lookupIn: 100, get: 100, mutateIn: 100 }, () => backend.end(ids, how, signal)],
+    'end of 100 that have ended': [{ lookupIn: 100, get: 100 }, () => backend.end(ids, how, signal)],
+  };
+  for (const [name, [wanted, run]] of Object.entries(verbs)) {
+    await double.counts();
+    await run();
+    const counts = await double.counts();
+    tell(`${name.padEnd(38)} ${JSON.stringify(counts)}`);
+    expect(counts, name).toEqual(wanted);
+  }
+});
+
+it('a page reads at most some thousand ids, whatever the store holds', { timeout: 600_000 }, async () => {
+  const environment = testEnvironment({ start: Date.now(), random: 10 });
+  const backend = couchbase(documents, { prefix: 'many:', deadline: 60_000 });
+  const ids: SessionId[] = [];
+  for (let done = 0; done < SESSIONS; done += 500) {
+    const records = Array.from({ length: 500 }, () => makeRecord(environment));
+    await Promise.all(records.map((record) => backend.save(record, signal)));
+    for (const { id } of records) ids.push(id);
+  }
+  ids.sort();
+  for (const [name, at] of Object.entries({
+    first: -1,
+    'from the middle': SESSIONS / 2,
+    last: SESSIONS - 5,
+  })) {
+    await double.counts();
+    const began = performance.now();
+    const page = await backend.list({ limit: 50, after: ids[at] }, signal);
+    const ms = performance.now() - began;
+    const { scanCreate = 0, lookupIn = 0 } = await double.counts();
+    expect(page.items.map(({ id }) => id)).toEqual(ids.slice(at + 1, at + 51));
+    tell(
+      `page "${name}" of ${SESSIONS} sessions: ${scanCreate} partitions asked, ${lookupIn} heads read, ${ms.toFixed(0)} ms`,
+    );
+    expect(lookupIn).toBeLessThanOrEqual(51 + 4 * 51);
+    expect(scanCreate).toBeLessThan(PARTITIONS * 6);
+  }
+  expect(await backend.count({}, signal)).toBe(SESSIONS);
+});
