@@ -52,7 +52,8 @@ const common: Options = {
 const dts = { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [], composite: false } };
 
 /** ESM and CommonJS, with types for each. */
-export const library = (entry: string[]) => defineConfig({ ...common, entry, format: ['esm', 'cjs'], dts });
+export const library = (entry: string[], more: Options = {}) =>
+  defineConfig({ ...common, ...more, entry, format: ['esm', 'cjs'], dts });
 
 /** A program: ESM, no types. */
 export const app = (entry: string[]) => defineConfig({ ...common, entry, format: ['esm'] });

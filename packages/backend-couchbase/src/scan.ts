@@ -35,7 +35,7 @@ export async function scanKeys(
   const left = Math.max(1, Math.floor(timeout - (performance.now() - begun)));
   const found = collection.scan(new RangeScan(new ScanTerm(after, true), new ScanTerm(to)), {
     idsOnly: true,
-    concurrency: 16,
+    concurrency: 64,
     // The SDK takes this for the number of keys in a batch as well.
     batchByteLimit: 15_000,
     timeout: left,
