@@ -2,11 +2,12 @@ import { Readable } from 'node:stream';
 import { openUpgrade, sessionPlugin } from '@sessionkit/http-fastify';
 import Fastify from 'fastify';
 import { type Integration, METHODS } from './integration.js';
+import { serveSockets } from './sockets.js';
 
 export const FASTIFY: Integration = {
   name: 'Fastify',
   errors: { unhandled: 503 },
-  upgrade: openUpgrade,
+  sockets: true,
   async serve(service, app, environment) {
     const fastify = Fastify({ trustProxy: app.gullible === true, exposeHeadRoutes: false });
     fastify.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
@@ -39,6 +40,7 @@ export const FASTIFY: Integration = {
         },
       });
     }
+    serveSockets(fastify.server, service, app, openUpgrade);
     await fastify.listen({ port: 0, host: '127.0.0.1' });
     return fastify.server;
   },

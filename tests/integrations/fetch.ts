@@ -1,9 +1,16 @@
 import type { Server } from 'node:http';
-import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
+import { createAdaptorServer, type HttpBindings, upgradeWebSocket } from '@hono/node-server';
 import { getConnInfo } from '@hono/node-server/conninfo';
-import { requireSession, type SessionEnv, sessionFetch, sessionMiddleware } from '@sessionkit/http-fetch';
+import {
+  keepSession,
+  requireSession,
+  type SessionEnv,
+  sessionFetch,
+  sessionMiddleware,
+} from '@sessionkit/http-fetch';
 import type { Session } from '@sessionkit/session-core';
 import { Hono } from 'hono';
+import { WebSocketServer } from 'ws';
 import type { App, Body, Call, Integration } from './integration.js';
 import { listening } from './node.js';
 
@@ -35,7 +42,7 @@ function callOf(request: Request, session: Session, answer: Call['answer']): Cal
 const bare: Integration = {
   name: 'bare fetch',
   errors: undefined,
-  upgrade: undefined,
+  sockets: false,
   serve(service, app, environment) {
     const handle = async (request: Request, session: Session, _bindings: HttpBindings) => {
       let response: Response | undefined;
@@ -86,7 +93,7 @@ function honoApp(app: App) {
 const hono: Integration = {
   name: 'Hono',
   errors: { unhandled: 500 },
-  upgrade: undefined,
+  sockets: true,
   serve(service, app, environment) {
     const server = honoApp(app);
     const address = (c: Parameters<typeof getConnInfo>[0]) => getConnInfo(c).remote;
@@ -107,7 +114,20 @@ const hono: Integration = {
         return response ?? c.notFound();
       });
     }
-    return listening(createAdaptorServer({ fetch: server.fetch }) as Server);
+    const { socket } = app;
+    if (socket !== undefined) {
+      server.get(
+        '/ws',
+        upgradeWebSocket((c) => {
+          const { incoming } = c.env as HttpBindings;
+          incoming.socket.once('close', keepSession(c));
+          const { session } = c.var as SessionEnv['Variables'];
+          return { onOpen: (_event, ws) => socket(session, ws) };
+        }),
+      );
+    }
+    const websocket = { server: new WebSocketServer({ noServer: true }) };
+    return listening(createAdaptorServer({ fetch: server.fetch, websocket }) as Server);
   },
 };
 

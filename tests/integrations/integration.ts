@@ -20,6 +20,11 @@ export interface Handled {
   readonly body: string;
 }
 
+interface Socket {
+  send(text: string): void;
+  close(code: number, reason: string): void;
+}
+
 /** An application, in no framework's words. */
 export interface App {
   /** By path; for every method. */
@@ -30,6 +35,8 @@ export interface App {
   readonly failed?: ((error: unknown) => Handled) | undefined;
   /** Fields that something before the session sets on every answer. */
   readonly before?: Readonly<Record<string, string>> | undefined;
+  /** What is done with a WebSocket that was opened at `/ws`. */
+  readonly socket?: ((session: Session, socket: Socket) => void) | undefined;
   readonly trustProxy?: readonly string[] | undefined;
   /** The framework is told to believe every proxy. */
   readonly gullible?: boolean | undefined;
@@ -44,8 +51,8 @@ export interface Integration {
   readonly name: string;
   /** The framework has error handlers; without any of the application's it answers a fault of the store with this status. */
   readonly errors: { readonly unhandled: number } | undefined;
-  /** Opens sockets: undefined where the package has nothing for them. */
-  readonly upgrade: typeof import('@sessionkit/http-node').openUpgrade | undefined;
+  /** It serves sockets. */
+  readonly sockets: boolean;
   /** Serves on a free port of 127.0.0.1. */
   serve(service: Service, app: App, environment: Log): Promise<Server>;
 }

@@ -14,6 +14,7 @@ import connect from 'connect';
 import express4 from 'express4';
 import express5 from 'express5';
 import type { App, Body, Call, Integration, Log } from './integration.js';
+import { serveSockets } from './sockets.js';
 
 export function listening(server: Server): Promise<Server> {
   return new Promise((resolve, reject) => {
@@ -50,7 +51,7 @@ function nothingThere(response: ServerResponse): void {
 const node: Integration = {
   name: 'node:http',
   errors: undefined,
-  upgrade: openUpgrade,
+  sockets: true,
   serve(service, app, environment) {
     const handle: SessionHandler = async (request, response, session) => {
       const route = app.routes[pathOf(request)];
@@ -69,6 +70,7 @@ const node: Integration = {
       for (const [name, value] of Object.entries(app.before ?? {})) response.setHeader(name, value);
       (asking[pathOf(request)] ?? open)(request, response);
     });
+    serveSockets(server, service, app, openUpgrade);
     return listening(server);
   },
 };
@@ -119,7 +121,7 @@ function stacked({ name, create, awaits, express }: StackTraits): Integration {
   return {
     name,
     errors: { unhandled: 503 },
-    upgrade: openUpgrade,
+    sockets: true,
     serve(service: Service, app: App, environment: Log) {
       const stack = create(app);
       stack.use((_request, response, next) => {
@@ -148,7 +150,9 @@ function stacked({ name, create, awaits, express }: StackTraits): Integration {
           response.end(body);
         });
       }
-      return listening(createServer(stack));
+      const server = createServer(stack);
+      serveSockets(server, service, app, openUpgrade);
+      return listening(server);
     },
   };
 }

@@ -48,6 +48,7 @@ export class FetchVisit<Data = unknown, Input = Data> {
   readonly #settings: FetchSettings;
   /** The head of an answer has been made. */
   #answered = false;
+  #kept = false;
 
   constructor(
     service: Service<Data, Input>,
@@ -108,7 +109,12 @@ export class FetchVisit<Data = unknown, Input = Data> {
     return Promise.resolve(toResponse(replyTo(refusal), method));
   }
 
-  /** Nothing more is stored or answered. Needed only where neither {@link apply} nor {@link fail} is called. */
+  /** Keeps the visit open beyond its answer, for a socket: until {@link close} is called. Changes are stored by `session.commit()` then. */
+  keep(): void {
+    this.#kept = true;
+  }
+
+  /** Nothing more is stored or answered. Needed only where neither {@link apply} nor {@link fail} is called, or after {@link keep}. */
   close(): void {
     this.#answered = true;
     this.#visit.close();
@@ -129,6 +135,7 @@ export class FetchVisit<Data = unknown, Input = Data> {
 
   /** The visit stays open as long as the body streams. Without a stored session nothing can be changed any more. */
   async #follow(response: Response): Promise<Response> {
+    if (this.#kept) return response;
     const visit = this.#visit;
     const { method } = this.#request;
     if (visit.session.id === undefined || method === 'HEAD' || isWhole(response)) {

@@ -67,17 +67,30 @@ export function sessionMiddleware<C extends HonoContext = HonoContext, Data = un
 export function requireSession(access: Access = {}): HonoMiddleware {
   checkAccess(access);
   return async (c, next) => {
-    const visit = c.get(VISIT as never) as FetchVisit | undefined;
-    if (visit === undefined) {
-      throw new SessionError(
-        'CONFIG_INVALID',
-        'the request has no session: put sessionMiddleware before this handler',
-      );
-    }
-    const refused = visit.require(access);
+    const refused = visitOf(c).require(access);
     if (refused === undefined) await next();
     else refuse(c, refused);
   };
+}
+
+/**
+ * Keeps the session of a request open beyond its answer, for a socket: `session.signal` tells when it ends, changes are stored by `session.commit()`. To be called by the
+ * handler; answers the function to call when the socket is closed, whatever closed it.
+ * @throws SessionError `CONFIG_INVALID` when no {@link sessionMiddleware} stands before the handler.
+ */
+export function keepSession(c: HonoContext): () => void {
+  const visit = visitOf(c);
+  visit.keep();
+  return () => visit.close();
+}
+
+function visitOf(c: HonoContext): FetchVisit {
+  const visit = c.get(VISIT as never) as FetchVisit | undefined;
+  if (visit !== undefined) return visit;
+  throw new SessionError(
+    'CONFIG_INVALID',
+    'the request has no session: put sessionMiddleware before this handler',
+  );
 }
 
 function put(c: HonoContext, key: string, value: unknown): void {

@@ -3,6 +3,7 @@ export { type FetchHandler, type FetchHandlerOptions, sessionFetch } from './han
 export {
   type HonoContext,
   type HonoMiddleware,
+  keepSession,
   requireSession,
   type SessionEnv,
   sessionMiddleware,

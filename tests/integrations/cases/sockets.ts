@@ -1,31 +1,26 @@
-import net from 'node:net';
-import { httpSettings, type Upgrade } from '@sessionkit/http-node';
+import { once } from 'node:events';
 import { expect } from 'vitest';
+import { WebSocket } from 'ws';
 import { ask, cookieOf } from '../client.js';
-import { until } from '../world.js';
+import type { World } from '../world.js';
+import { visitsAreClosed } from './answers.js';
 import type { Case } from './case.js';
 
-/** Writes to a fresh connection and reads until `enough`, or until the server closes it. */
-function raw(port: number, text: string, enough: (read: string) => boolean): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect(port, '127.0.0.1', () => socket.write(text));
-    let read = '';
-    socket.on('data', (chunk) => {
-      read += chunk.toString('latin1');
-      if (enough(read)) socket.destroy();
-    });
-    socket.on('error', reject);
-    socket.on('close', () => resolve(read));
-  });
-}
+const connect = (w: World, headers: Readonly<Record<string, string>>) =>
+  new WebSocket(`ws://127.0.0.1:${w.port}/ws`, { headers });
 
-const request = (lines: string) =>
-  `GET /ws HTTP/1.1\r\nHost: x.example\r\nUpgrade: echo\r\nConnection: Upgrade\r\n${lines}\r\n`;
+/** The status that a handshake is refused with. */
+async function refusedWith(socket: WebSocket): Promise<number> {
+  const [, answer] = await once(socket, 'unexpected-response');
+  answer.resume();
+  return answer.statusCode;
+}
 
 export const SOCKETS: readonly Case[] = [
   {
-    name: 'a socket has its session from the upgrade on: it is guarded, stores by commit, and ends with the session',
+    name: 'a socket has its session from the handshake on: it is guarded, stores by commit, and ends with the session',
     async run(stage) {
+      const opened: { commit(): Promise<void> }[] = [];
       const w = await stage.start({
         routes: {
           '/set': (call) => {
@@ -34,44 +29,60 @@ export const SOCKETS: readonly Case[] = [
           },
           '/get': (call) => call.answer(200, {}, String(call.session.get('n'))),
         },
-      });
-      const { upgrade } = stage.integration;
-      const opened: Upgrade[] = [];
-      if (upgrade === undefined) {
-        // The package has nothing for sockets: its README says so, and what it knows of one is that it is guarded.
-        const headers = { upgrade: 'websocket', connection: 'Upgrade', 'sec-fetch-site': 'cross-site' };
-        expect(
-          (await ask(w.port, '/get', { headers, agent: new (await import('node:http')).Agent() })).status,
-        ).toBe(403);
-        return;
-      }
-      const settings = httpSettings();
-      w.server.on('upgrade', (message, socket) => {
-        void upgrade(w.service, message, socket, settings).then((open) => {
-          if (open === undefined) return;
-          opened.push(open);
-          socket.on('error', () => {});
-          open.session.signal.addEventListener('abort', () => socket.end('over'));
-          socket.write('HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n');
-        });
+        socket(session, socket) {
+          session.signal.addEventListener('abort', () => socket.close(4401, 'over'));
+          session.set('n', 2);
+          opened.push(session);
+          socket.send(`hello ${session.id}`);
+        },
       });
       const first = await ask(w.port, '/set');
       const cookie = cookieOf(first);
-      const foreign = await raw(
-        w.port,
-        request(`Cookie: ${cookie}\r\nSec-Fetch-Site: cross-site\r\n`),
-        () => false,
-      );
-      expect(foreign).toMatch(/^HTTP\/1.1 403 /);
+      const foreign = { cookie, 'sec-fetch-site': 'cross-site' };
+      if (!stage.integration.sockets) {
+        // What hands the request of a socket to a plain handler has it guarded all the same.
+        const headers = { ...foreign, upgrade: 'websocket', connection: 'Upgrade' };
+        expect((await ask(w.port, '/get', { headers, agent: false })).status).toBe(403);
+        return;
+      }
+      expect(await refusedWith(connect(w, foreign))).toBe(403);
+      expect(await refusedWith(connect(w, { cookie: 'sid=rubbish' }))).toBe(401);
       expect(opened).toEqual([]);
-      const ended = raw(w.port, request(`Cookie: ${cookie}\r\n`), () => false);
-      await until('the socket is open', () => opened.length === 1);
-      const session = opened[0]?.session;
-      session?.set('n', 2);
-      await session?.commit();
+      const socket = connect(w, { cookie });
+      const closed = once(socket, 'close');
+      const [hello] = await once(socket, 'message');
+      expect(String(hello)).toBe(`hello ${first.body}`);
+      await opened[0]?.commit();
       expect((await ask(w.port, '/get', { cookie })).body).toBe('2');
+      expect(w.visits.open).toBe(1);
       await w.manager.end(first.body as Parameters<typeof w.manager.end>[0], { name: 'admin' });
-      expect(await ended).toMatch(/^HTTP\/1.1 101 [\s\S]*over$/);
+      const [code, reason] = await closed;
+      expect([code, String(reason)]).toEqual([4401, 'over']);
+      await visitsAreClosed(w);
+    },
+  },
+  {
+    name: 'a socket that the client closes leaves no visit open',
+    async run(stage) {
+      let opened = 0;
+      const w = await stage.start({
+        routes: { '/': (call) => call.answer(200, {}, 'ok') },
+        socket(_session, socket) {
+          opened++;
+          socket.send('hello');
+        },
+      });
+      if (!stage.integration.sockets) {
+        await ask(w.port, '/', { headers: { upgrade: 'websocket', connection: 'Upgrade' }, agent: false });
+        await visitsAreClosed(w);
+        return;
+      }
+      const socket = connect(w, {});
+      await once(socket, 'message');
+      expect(opened).toBe(1);
+      expect(w.visits.open).toBe(1);
+      socket.close();
+      await visitsAreClosed(w);
     },
   },
 ];
