@@ -109,7 +109,11 @@ export class Listing {
     return new Promise((resolve, reject) => {
       const stay = onAbort(signal, () => {
         dump.callers -= 1;
-        if (dump.callers === 0) dump.stop.abort();
+        if (dump.callers === 0) {
+          dump.stop.abort();
+          // Nobody may join what has been given up.
+          if (this.#next === dump) this.#next = undefined;
+        }
         reject(gaveUp());
       });
       dump.ids.then(resolve, reject).finally(stay);

@@ -1,4 +1,4 @@
-import { processEnvironment } from '@sessionkit/session-core';
+import { createSessionManager, processEnvironment, type Transport } from '@sessionkit/session-core';
 import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { FaultProxy, makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { expect, it, vi } from 'vitest';
@@ -156,3 +156,50 @@ it('a server that was started again is found within a second, and has forgotten 
   await backend.close();
   await server.stop();
 }, 30_000);
+
+it('a list that its callers gave up fails for them alone; who comes next has one of his own', async () => {
+  const { server, environment } = own();
+  const proxy = await FaultProxy.open(server);
+  const client = clientOf(proxy.address);
+  const backend = memcache(client, { prefix: 'lists:' });
+  const { id } = makeRecord(environment);
+  await backend.save(makeRecord(environment, { id }), signal);
+  proxy.swallow();
+  const first = backend.list({ limit: 5 }, AbortSignal.timeout(150));
+  const second = backend.list({ limit: 5 }, AbortSignal.timeout(50));
+  await expect(second).rejects.toMatchObject({ code: 'BACKEND_FAILED', retryable: true });
+  const third = backend.list({ limit: 5 }, signal);
+  await expect(first).rejects.toMatchObject({ code: 'BACKEND_FAILED', retryable: true });
+  await proxy.pass();
+  expect((await third).items.map((head) => head.id)).toEqual([id]);
+  // The pages that follow go on in the same dump, without asking for another one.
+  const before = proxy.accepted;
+  expect((await backend.list({ limit: 5, after: id }, signal)).items).toEqual([]);
+  expect(proxy.accepted).toBe(before);
+  await backend.close();
+  client.shutdown();
+  await proxy.close();
+});
+
+const transport: Transport = {
+  type: 'none',
+  ambient: false,
+  lenient: false,
+  carrier: { requestHeader: 'x-none', responseHeader: 'x-none' },
+  vary: 'x-none',
+  read: () => [],
+  issue: () => [],
+  clear: () => [],
+  challenge: () => [],
+};
+
+it('places per user are refused at the start, with the reason', () => {
+  const manager = createSessionManager();
+  const service = () =>
+    manager.service('shop', {
+      backend: own().backend(),
+      transports: [transport],
+      maxPerUser: { max: 1, full: 'oldest' },
+    });
+  expect(service).toThrow(/per user|maxPerUser/i);
+});

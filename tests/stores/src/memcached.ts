@@ -21,18 +21,27 @@ export interface MemcachedServer {
 
 /** A memcached of its own on a free port, or the one that `MEMCACHE_URL` names. It forgets everything when it stops. */
 export async function startMemcached(
-  options: { own?: boolean; args?: readonly string[] } = {},
+  options: {
+    own?: boolean;
+    args?: readonly string[];
+    /** Paths of PEM files. */
+    tls?: { readonly key: string; readonly cert: string };
+  } = {},
 ): Promise<MemcachedServer> {
   const given = process.env.MEMCACHE_URL;
-  if (given !== undefined && options.own !== true && options.args === undefined) return at(given, undefined);
+  const { own = false, args: more, tls } = options;
+  if (given !== undefined && !own && more === undefined && tls === undefined) return at(given, undefined);
   const command = await find(MEMCACHED);
   const port = await freePort();
   const folder = await throwawayFolder('memcached');
   const url = `memcached://127.0.0.1:${port}`;
   // It refuses to run as root.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
-  const args = [...user, '-l', '127.0.0.1', '-p', `${port}`, '-U', '0', ...(options.args ?? [])];
-  const ready = async () => (await askMemcached(url, ['version'])).startsWith('VERSION');
+  const secure =
+    tls === undefined ? [] : ['-Z', '-o', `ssl_chain_cert=${tls.cert}`, '-o', `ssl_key=${tls.key}`];
+  const args = [...user, '-l', '127.0.0.1', '-p', `${port}`, '-U', '0', ...secure, ...(more ?? [])];
+  // One that speaks TLS only takes a connection, and ends it for what it is told.
+  const ready = async () => tls !== undefined || (await askMemcached(url, ['version'])).startsWith('VERSION');
   const server = new Server({ command, args, folder, ready });
   await server.start();
   return at(url, server);
