@@ -102,11 +102,11 @@ try {
     const file = `${name.replace('@', '').replace('/', '-')}-${manifest.version}.tgz`;
     const sizes = measure(join(folder, 'app'), join(folder, 'tarballs', file), name);
     const readme = join(root, path, 'README.md');
-    const text = readFileSync(readme, 'utf8');
+    const text = existsSync(readme) ? readFileSync(readme, 'utf8') : '';
     const problem = staleness(text, sizes);
     if (problem === undefined) continue;
     stale++;
-    if (values.write) writeFileSync(readme, withLine(text, sizes));
+    if (values.write && text !== '') writeFileSync(readme, withLine(text, sizes));
     console.log(`${path}/README.md: ${values.write ? `now ${lineOf(sizes)}` : problem}`);
   }
   console.log(

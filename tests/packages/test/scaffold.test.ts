@@ -1,6 +1,7 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { filesOf } from './contents.js';
 import { onPlainMachine } from './plain-machine.js';
@@ -58,6 +59,16 @@ async function complaints(check: string): Promise<string[]> {
   return `${stdout}${stderr}`.split('\n').filter((line) => projects.some((name) => line.includes(name)));
 }
 
+/** Types of the new packages, and of what they use. */
+async function typecheck(): Promise<void> {
+  const { folder, env } = workspace;
+  const include = projects.flatMap((name) => [`packages/${name}/src`, `packages/${name}/test`]);
+  const config = join(folder, 'tsconfig.new.json');
+  writeFileSync(config, JSON.stringify({ extends: './tsconfig.base.json', include }));
+  const tsc = join(folder, 'node_modules', 'typescript7', 'bin', 'tsc');
+  await must(process.execPath, [tsc, '-p', config], { cwd: folder, env });
+}
+
 const sum = (all: ReadonlyMap<string, Outcome>) => [...all.values()].reduce((n, { failed }) => n + failed, 0);
 
 describe('what can be no new package is refused with what to do', () => {
@@ -104,7 +115,8 @@ describe('a new package', () => {
       const folders = projects.map((name) => `packages/${name}`);
       const biome = join(folder, 'node_modules', '.bin', 'biome');
       await must(biome, ['ci', '--colors=off', ...folders], { cwd: folder, env });
-      for (const check of ['law', 'changesets', 'typecheck']) expect(await complaints(check)).toEqual([]);
+      for (const check of ['law', 'changesets']) expect(await complaints(check)).toEqual([]);
+      await typecheck();
     },
     WITHIN,
   );
@@ -148,32 +160,27 @@ describe('a new package', () => {
       expect([...green.values()].flatMap(({ messages }) => messages)).toEqual([]);
       for (const name of projects) expect(green.get(name)?.passed, name).toBeGreaterThan(10);
       counts.green = sum(green);
-      expect(await complaints('typecheck')).toEqual([]);
+      await typecheck();
     },
     WITHIN,
   );
 });
 
 describe('the tests of one package that needs no store', () => {
-  const vitest = (...args: string[]) =>
-    onPlainMachine(
-      workspace.folder,
-      join(workspace.folder, 'node_modules', 'vitest', 'vitest.mjs'),
-      'run',
-      ...args,
-    );
-
   it(
     'pass without root, without apt and without a server',
     async () => {
-      const { code, stdout, called } = await vitest(
-        '--project=backend-memory',
-        'conformance',
-        'module',
-        'readme',
-      );
-      expect(stdout.match(/Tests\s+(\d+) passed/)?.[1]).toMatch(/^\d{3}$/);
-      expect({ code, called }).toEqual({ code: 0, called: [] });
+      const { folder } = workspace;
+      // The folders that vite writes into belong to whoever has installed.
+      for (const name of ['.vite', '.vite-temp']) {
+        mkdirSync(join(folder, 'node_modules', name), { recursive: true });
+        chmodSync(join(folder, 'node_modules', name), 0o777);
+      }
+      const vitest = join(folder, 'node_modules', 'vitest', 'vitest.mjs');
+      const args = ['run', '--project=backend-memory', 'conformance', 'module', 'readme'];
+      const { code, stdout, stderr, called } = await onPlainMachine(folder, vitest, ...args);
+      expect({ code, called, stderr }).toEqual({ code: 0, called: [], stderr: '' });
+      expect(stripVTControlCharacters(stdout)).toMatch(/Tests +\d{3} passed/);
     },
     WITHIN,
   );
