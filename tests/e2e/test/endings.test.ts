@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cookieOf, idOf, send } from './client.js';
 import { type Fleet, startFleet } from './fleet.js';
 import { type Hold, holdEvents, holdSocket, startLiveUpstream, told } from './holds.js';
-import { SHARED_STORES, type SharedStore, sharedMemcached } from './shared-store.js';
+import { SHARED_STORES, type SharedStore, sharedCouchbase, sharedMemcached } from './shared-store.js';
 
 const LONG = process.env.SESSIONKIT_LONG === '1';
 /** Endings of each kind of store. */
@@ -102,6 +102,7 @@ async function deafRedis() {
 describe.each([
   { name: 'redis', startStore: deafRedis, places: true },
   { name: 'memcached', startStore: sharedMemcached, places: false },
+  { name: 'couchbase double', startStore: sharedCouchbase, places: true },
 ])('200 endings on a $name that gives no notice', ({ name, startStore, places }) => {
   it(`reach the clients within ${UNNOTICED} ms all the same`, async () => {
     const store = await startStore();

@@ -1,3 +1,4 @@
+import { startCouchbase } from '@sessionkit/test-stores/couchbase';
 import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
@@ -47,6 +48,16 @@ export async function sharedMemcached(): Promise<Pick<SharedStore, 'backend' | '
   return {
     backend: '{ type: memcache, resource: store }',
     resource: `{ _class: memcache, host: ${host}, port: ${port} }`,
+    stop,
+  };
+}
+
+/** A store that gives no notice: the double of a Couchbase. */
+export async function sharedCouchbase(): Promise<Pick<SharedStore, 'backend' | 'resource' | 'stop'>> {
+  const { url, user, password, bucket, stop } = await startCouchbase({ own: true });
+  return {
+    backend: '{ type: couchbase, resource: store }',
+    resource: `{ _class: couchbase, cluster: "${url}", bucket: ${bucket}, user: ${user}, password: "${password}" }`,
     stop,
   };
 }
