@@ -5,7 +5,7 @@ import express4 from 'express4';
 import express5 from 'express5';
 import { describe, expect, it } from 'vitest';
 import { sessionMiddleware, sessionOf } from '../src/index.js';
-import { ask, cookieOf, down, serve, settle, world } from './help.js';
+import { ask, cookieOf, down, serve, world } from './help.js';
 
 type Next = (error?: unknown) => void;
 type Handler = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
@@ -33,34 +33,6 @@ for (const [name, create] of Object.entries(FRAMEWORKS)) {
       return { w, port, session: sessionMiddleware(w.service, { environment: w.environment }) };
     };
 
-    it('gives every request its session and stores before the client sees a redirect', async () => {
-      const app = create();
-      const { w, port, session } = await start(app);
-      app.use(session);
-      app.use('/home', (request, response) => response.end(sessionOf(request).user ?? 'nobody'));
-      app.use('/login', (request, response, next) => {
-        const session = sessionOf(request);
-        session.set('cart', ['apple']);
-        session
-          .login('alice')
-          .then(() => {
-            session.set('after', 1);
-            response.writeHead(303, { location: '/home' }).end();
-          })
-          .catch(next);
-      });
-      expect((await ask(port, '/home')).body).toBe('nobody');
-      const open = w.backend.shut();
-      let seen = false;
-      const asked = ask(port, '/login', { method: 'POST', onHead: () => (seen = true) });
-      await settle(30);
-      expect(seen).toBe(false);
-      open();
-      const answer = await asked;
-      expect([answer.status, w.backend.saves]).toEqual([303, 2]);
-      expect((await ask(port, '/home', { cookie: cookieOf(answer) })).body).toBe('alice');
-    });
-
     it('answers errors by its own handlers, with the session stored', async () => {
       const app = create();
       const { w, port, session } = await start(app);
@@ -84,23 +56,6 @@ for (const [name, create] of Object.entries(FRAMEWORKS)) {
       const other = await ask(port, '/default', { cookie: cookieOf(own) });
       expect(other.status).toBe(500);
       expect((await ask(port, '/nowhere', { cookie: cookieOf(own) })).status).toBe(404);
-    });
-
-    it('sees a failed store as 503 even where it would answer an error', async () => {
-      const app = create();
-      const { w, port, session } = await start(app);
-      app.use(session);
-      app.use((request, response) => {
-        sessionOf(request).set('n', Math.random());
-        response.setHeader('x-app', '1');
-        response.end('fine');
-      });
-      const cookie = cookieOf(await ask(port));
-      w.backend.fault = down;
-      const answer = await ask(port, '/', { cookie });
-      expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, 'store_unavailable']);
-      expect(answer.headers).not.toHaveProperty('x-app');
-      expect(w.log.filter(({ message }) => message.startsWith('the answer was replaced'))).toHaveLength(1);
     });
 
     it('answers refusals itself: a missing session and a cross-site request never reach a handler', async () => {
