@@ -13,7 +13,7 @@ import {
 import type { Field } from './options.js';
 
 /** The member `session` of a document: a record without its id and data. */
-export type Stored = Omit<SessionRecord, 'id' | 'data'>;
+type Stored = Omit<SessionRecord, 'id' | 'data'>;
 
 const LAST_TIME = 8.64e15;
 

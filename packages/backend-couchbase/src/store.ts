@@ -47,7 +47,7 @@ export interface Writing {
 /** 20 MB: https://docs.couchbase.com/server/current/learn/data/data.html */
 export const LARGEST = 20 * 1_024 * 1_024;
 /** The server's clock may be another one, and forgets late. */
-export const KEPT_LATE: Millis = 300_000;
+const KEPT_LATE: Millis = 300_000;
 const LONGEST = 10 * 365 * 24 * 3_600;
 const JSON_FLAGS = 0x02000000;
 /** The part of the deadline after which the SDK has stopped trying, so that nothing is sent when core has given up. */

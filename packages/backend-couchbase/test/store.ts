@@ -66,7 +66,7 @@ export function lookingPast(
   };
 }
 
-export async function shown(documents: Collection, key: string): Promise<unknown> {
+async function shown(documents: Collection, key: string): Promise<unknown> {
   try {
     return (await documents.get(key)).content;
   } catch (error) {

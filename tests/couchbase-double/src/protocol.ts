@@ -1,7 +1,7 @@
 /** Magic bytes of a packet: https://github.com/couchbase/kv_engine/blob/master/docs/BinaryProtocol.md */
-export const MAGIC = { request: 0x80, flexible: 0x08, response: 0x81 } as const;
+const MAGIC = { request: 0x80, flexible: 0x08, response: 0x81 } as const;
 
-export const OPCODES = {
+const OPCODES = {
   get: 0x00,
   upsert: 0x01,
   insert: 0x02,
