@@ -50,8 +50,8 @@ function running(servers: readonly MemcachedServer[]): RunningStore {
     saving: (id) => `cas ${DEFAULT_PREFIX}${id} `,
     async connections() {
       const stats = await Promise.all(servers.map((server) => server.stats()));
-      // The one that listens and the one that asks are among them.
-      return stats.reduce((sum, { curr_connections: count }) => sum + Number(count) - 2, 0);
+      // The one that asks is among them.
+      return stats.reduce((sum, { curr_connections: count }) => sum + Number(count) - 1, 0);
     },
     async kill() {
       await Promise.all(own.map((server) => server.kill()));
