@@ -5,7 +5,15 @@ import { Deadlines } from './deadlines.js';
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import { events } from './events.js';
-import { type Credential, createId, createSecret, hashSecret, type Token, toToken } from './id.js';
+import {
+  type Credential,
+  createId,
+  createSecret,
+  hashSecret,
+  type SessionId,
+  type Token,
+  toToken,
+} from './id.js';
 import type { SessionRecord } from './record.js';
 import type { VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
@@ -73,13 +81,28 @@ export function tokenOf({ seed }: LegacyCredential, { group }: Settings): Creden
   return { id: createId({ random }, 0), secret: createSecret({ random }) };
 }
 
+/** What is being taken over in this process: requests that come with the same cookie meanwhile wait for the first. */
+export class TakeOvers {
+  readonly #open = new Map<SessionId, Promise<TakeOver>>();
+
+  /** As {@link takeOver}. */
+  async run(...args: Parameters<typeof takeOver>): Promise<TakeOver> {
+    const { id } = args[4];
+    const before = this.#open.get(id);
+    if (before !== undefined) return { kind: 'known', record: (await before).record };
+    const work = takeOver(...args).finally(() => this.#open.delete(id));
+    this.#open.set(id, work);
+    return work;
+  }
+}
+
 /**
  * Makes an old session one of ours: reads it there, stores it here, and only then takes it away there. Whatever fails in between, the next request with the cookie begins again. The token
  * that goes out is a new one; that of the cookie is as one before a rotation, of full force until the new one is first seen.
  *
  * @throws SessionError `BACKEND_*`, `RECORD_CORRUPT`.
  */
-export async function takeOver(
+async function takeOver(
   store: Store,
   settings: Settings,
   legacy: LegacySessions,

@@ -5,7 +5,7 @@ import type { Millis } from './environment.js';
 import { toSessionError } from './errors.js';
 import { hint, hintOfCredentials, wants } from './hints.js';
 import { type Credential, toToken } from './id.js';
-import { isCookie, takeOver, tokenOf } from './legacy.js';
+import { isCookie, TakeOvers, tokenOf } from './legacy.js';
 import type { ClientCode } from './lists.js';
 import type { LogLevels } from './log-levels.js';
 import { choose, isFromTheFuture, judge, type Reading, readRequest, type Verdict } from './opening.js';
@@ -25,6 +25,7 @@ export class Opener {
   readonly visits = new Tally();
   readonly #parts: ServiceParts;
   readonly #levels: LogLevels;
+  readonly #takeOvers = new TakeOvers();
 
   /** @param counted where its visits are counted besides */
   constructor(parts: Omit<ServiceParts, 'visits'>, counted: readonly Tally[], levels: LogLevels) {
@@ -104,7 +105,7 @@ export class Opener {
     const wait = limits?.over(request, 'failedTokens');
     if (wait !== undefined) return this.#refused(request, 'too_many', wait);
     const credential = tokenOf(old, settings);
-    const found = await takeOver(store, settings, legacy, old, credential, request);
+    const found = await this.#takeOvers.run(store, settings, legacy, old, credential, request);
     const verdict = judge(settings, store, credential, found.record);
     const cleared = clearFields(settings, request, legacy);
     if (verdict.kind === 'open') {

@@ -78,6 +78,24 @@ describe('an old session is taken over', () => {
     expect(browser.token).toBeDefined();
   });
 
+  test('for requests at the same time as for one: each store is asked once', async () => {
+    const { browser, service, calls, real, broken } = shop();
+    let saves = 0;
+    broken.save = (...args: Parameters<typeof real.save>) => {
+      saves++;
+      return real.save(...args);
+    };
+    const answers = await Promise.all(
+      [1, 2, 3].map(() =>
+        visit(service, { headers: { cookie: browser.cookie } }, (session) =>
+          expect(session.user).toBe('alice'),
+        ),
+      ),
+    );
+    expect([calls.length, saves]).toEqual([2, 1]);
+    expect(answers.map(({ fields }) => setCookies(fields).length)).toEqual([2, 0, 0]);
+  });
+
   test('by the handshake of a socket, on whose answer the new cookie goes out', async () => {
     const { browser } = shop();
     await browser.visit((session) => expect(session.user).toBe('alice'), { upgrade: true }, { status: 101 });

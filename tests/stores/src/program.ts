@@ -25,7 +25,16 @@ export async function buildProgram(entry: string): Promise<Program> {
     format: 'esm',
     target: 'node20',
     conditions: ['@sessionkit/source'],
-    external: ['esbuild', 'ioredis', 'redis', 'pg', 'mysql2', 'memcache-client', 'couchbase'],
+    external: [
+      'cookie-signature',
+      'esbuild',
+      'ioredis',
+      'redis',
+      'pg',
+      'mysql2',
+      'memcache-client',
+      'couchbase',
+    ],
     logLevel: 'error',
   });
   return {
