@@ -50,17 +50,22 @@ function copyTo(folder) {
   must('git', ['-c', 'user.name=dry run', '-c', 'user.email=', 'commit', '-qm', 'copy'], folder);
 }
 
-/** One change alone in place of what is pending. */
-function replaceChangesets(folder, what) {
+/** `NAME:BUMP` as a changeset. */
+function changesetOf(what) {
   const [short, bump] = what.split(':');
   const target = workspaces().find((w) => !w.manifest.private && [w.short, w.name].includes(short));
   if (target === undefined || !BUMPS.includes(bump))
     throw new Error(
       `--if ${what}: give a package that is published and ${BUMPS.join(', ')}, such as session-core:minor`,
     );
+  return `---\n'${target.name}': ${bump}\n---\n\nWhat if.\n`;
+}
+
+/** One change alone in place of what is pending. */
+function replaceChangesets(folder, changeset) {
   const home = join(folder, '.changeset');
   for (const file of readdirSync(home).filter((each) => each.endsWith('.md'))) rmSync(join(home, file));
-  writeFileSync(join(home, 'asked.md'), `---\n'${target.name}': ${bump}\n---\n\nWhat if.\n`);
+  writeFileSync(join(home, 'asked.md'), changeset);
 }
 
 const manifestIn = (folder, path) => JSON.parse(readFileSync(join(folder, path, 'package.json'), 'utf8'));
@@ -93,10 +98,11 @@ function packed(folder, path) {
 }
 
 function dryRun(what) {
+  const changeset = what === undefined ? undefined : changesetOf(what);
   const folder = mkdtempSync(join(tmpdir(), 'sessionkit-release-'));
   try {
     copyTo(folder);
-    if (what !== undefined) replaceChangesets(folder, what);
+    if (changeset !== undefined) replaceChangesets(folder, changeset);
     must(process.execPath, [join(root, 'node_modules', '@changesets', 'cli', 'bin.js'), 'version'], folder);
     return workspaces()
       .filter(({ manifest }) => !manifest.private)

@@ -112,7 +112,7 @@ describe('a broken package', () => {
     async () => {
       const project = join(home, 'sound');
       broken(app, project, MUTANT, undefined);
-      for (const by of CHECKS) expect(await judge(project, MUTANT, by)).toEqual([]);
+      for (const caughtBy of CHECKS) expect(await judge(project, MUTANT, { caughtBy })).toEqual([]);
     },
     WITHIN,
   );
@@ -122,7 +122,7 @@ describe('a broken package', () => {
     async (mutant) => {
       const project = join(home, `mutant-${mutants.indexOf(mutant)}`);
       broken(app, project, MUTANT, mutant);
-      expect(await judge(project, MUTANT, mutant.caughtBy)).not.toEqual([]);
+      expect(await judge(project, MUTANT, mutant)).not.toEqual([]);
     },
     WITHIN,
   );

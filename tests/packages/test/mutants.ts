@@ -12,6 +12,8 @@ export const CHECKS = ['loading', 'types', 'contents'] as const;
 export interface Mutant {
   readonly name: string;
   readonly caughtBy: (typeof CHECKS)[number];
+  /** The resolution under which its types are checked; without it all are. */
+  readonly under?: Resolution | undefined;
   breaks(folder: string): void;
 }
 
@@ -44,11 +46,13 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a name that only one of both systems has',
     caughtBy: 'loading',
-    breaks: (folder) => edit(join(folder, 'dist/index.cjs'), (text) => `${text}\nexports.extra = 1;\n`),
+    breaks: (folder) =>
+      edit(join(folder, 'dist/index.cjs'), (text) => `${text}\nmodule.exports.extra = 1;\n`),
   },
   {
     name: 'no types for require',
     caughtBy: 'types',
+    under: 'node16, require',
     breaks: (folder) => {
       drop(folder, 'dist/module.d.cts');
       manifest(folder, (text) => text.replace('"types": "./dist/module.d.cts",', ''));
@@ -57,16 +61,20 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a name that the types do not know',
     caughtBy: 'types',
+    under: 'bundler, import',
     breaks: (folder) => {
       for (const file of ['dist/index.js', 'dist/index.cjs'])
         edit(join(folder, file), (text) =>
-          file.endsWith('.cjs') ? `${text}\nexports.extra = 1;\n` : `${text}\nexport const extra = 1;\n`,
+          file.endsWith('.cjs')
+            ? `${text}\nmodule.exports.extra = 1;\n`
+            : `${text}\nexport const extra = 1;\n`,
         );
     },
   },
   {
     name: 'types that import what is not there',
     caughtBy: 'types',
+    under: 'node16, import',
     breaks: (folder) =>
       edit(join(folder, 'dist/index.d.ts'), (text) => text.replace('session-core', 'session-cores')),
   },
@@ -98,7 +106,11 @@ export const mutants: readonly Mutant[] = [
 ];
 
 /** What one of the checks says of a package under `node_modules` of a project. */
-export async function judge(project: string, name: string, by: Mutant['caughtBy']): Promise<string[]> {
+export async function judge(
+  project: string,
+  name: string,
+  { caughtBy: by, under }: Pick<Mutant, 'caughtBy' | 'under'>,
+): Promise<string[]> {
   const folder = join(project, 'node_modules', name);
   if (by === 'contents') return faultsOf(folder);
   const specifiers = specifiersOf(readManifest(folder));
@@ -112,7 +124,7 @@ export async function judge(project: string, name: string, by: Mutant['caughtBy'
       return [...errors, ...(same ? [] : [`${specifier} differs`])];
     });
   }
-  const resolutions = Object.keys(RESOLUTIONS) as Resolution[];
+  const resolutions = under === undefined ? (Object.keys(RESOLUTIONS) as Resolution[]) : [under];
   const told = await Promise.all(resolutions.map((each) => check(project, each, imported)));
   return told.flatMap((each) => [...each.values()]).filter((text) => text !== '');
 }
