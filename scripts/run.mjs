@@ -167,12 +167,20 @@ async function build(filters = []) {
 const named = (args) =>
   workspaces().filter((w) => args.some((arg) => arg.replace(/^@sessionkit\//, '') === w.short));
 
+/** What these need of turbo: themselves and what they depend on, or everything where one of them looks at all packages. */
+const filtersFor = (args) => {
+  const all = named(args);
+  return all.some((w) => w.manifest.sessionkit?.builds === 'everything')
+    ? []
+    : all.map((w) => `${w.name}...`);
+};
+
 // ---- the verbs --------------------------------------------------------------------------------------------------
 
 const verbs = {
   build: {
     needs: 'install',
-    run: (args) => locked(() => build(named(args).map((w) => `${w.name}...`))).then(() => 0),
+    run: (args) => locked(() => build(filtersFor(args))).then(() => 0),
   },
   test: { needs: 'install', run: test },
   'test:long': { needs: 'install', run: testLong },
@@ -195,7 +203,7 @@ const verbs = {
 };
 
 async function test(args) {
-  await locked(() => build(named(args).map((w) => `${w.name}...`)));
+  await locked(() => build(filtersFor(args)));
   return node('scripts/test.mjs', args);
 }
 
