@@ -17,7 +17,10 @@ export function checkNeighbours(one: Neighbour, others: Iterable<Neighbour>): vo
   if (options.backend === undefined) return;
   for (const other of others) {
     if (other.options.backend !== options.backend) continue;
-    if (options.share !== undefined && other.options.share === options.share) continue;
+    if (options.share !== undefined && other.options.share === options.share) {
+      checkVersions(settings, other.settings);
+      continue;
+    }
     if (other.settings.group === settings.group)
       throw invalid(`"${settings.group}" names a service and a share group of one backend; rename one`);
     for (const { carrier } of settings.transports) {
@@ -29,6 +32,14 @@ export function checkNeighbours(one: Neighbour, others: Iterable<Neighbour>): vo
       );
     }
   }
+}
+
+/** They would refuse each other's data. */
+function checkVersions(one: Settings, other: Settings): void {
+  if (one.data === undefined || other.data === undefined || one.data.version === other.data.version) return;
+  throw invalid(
+    `services "${other.name}" and "${one.name}" share their sessions, but their data.version is ${other.data.version} and ${one.data.version}; give both the same`,
+  );
 }
 
 function invalid(message: string): SessionError {

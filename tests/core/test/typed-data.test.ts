@@ -1,4 +1,5 @@
 import { type DataSchema, SessionError } from '@sessionkit/session-core';
+import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { Browser, field, world } from './harness.js';
@@ -229,6 +230,16 @@ it('a schema that can not serve is refused at the start, with its fix', () => {
   expect(start(zodShop, 0).message).toBe(
     'service "shop": data.version must be a whole number, at least 1, not 0',
   );
+});
+
+it('services that share their sessions have one version of their data', () => {
+  const { manager, backend } = world({ share: 'all', data: { schema: zodShop, version: 2 } });
+  const beside = (name: string, data: { schema: typeof zodShop; version: number } | undefined) =>
+    manager.service(name, { backend, transports: [cookie()], share: 'all', data });
+  expect(thrown(() => beside('old', { schema: zodShop, version: 1 })).message).toBe(
+    'services "shop" and "old" share their sessions, but their data.version is 2 and 1; give both the same',
+  );
+  expect([beside('same', { schema: zodShop, version: 2 }), beside('any', undefined)]).toHaveLength(2);
 });
 
 it('a check that turns out to be asynchronous is refused when it is first met', async () => {
