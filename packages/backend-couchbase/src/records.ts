@@ -10,7 +10,7 @@ import {
 } from '@sessionkit/session-core';
 import { type Cas, MutateInSpec } from 'couchbase';
 import { decoded, decodedHead, dueAt, encoded } from './record.js';
-import type { Call, Found, Store } from './store.js';
+import { type Call, checkSize, type Found, type Store } from './store.js';
 import type { Users } from './users.js';
 
 /** Sessions whose version is remembered, so that a save need not ask for it. */
@@ -91,6 +91,7 @@ export class Records {
     const { keys, names } = this.#store.options;
     const due = dueAt(record);
     const json = encoded(record, names, due);
+    checkSize(json);
     // Who is stopped in between leaves an entry without a session, and never a session that its user's list has not.
     if (user !== undefined) await this.#users.add(call, user, record);
     const [cas] = await Promise.all([
@@ -131,6 +132,7 @@ export class Records {
     const record = { ...given, killAt: earlier(given.killAt, known.killAt) };
     const due = dueAt(record);
     const json = encoded(record, names, due);
+    checkSize(json);
     const moved = user !== known.user || given.service !== known.service;
     if (user !== undefined && moved) await this.#users.add(call, user, record);
     const written = await call.replace(keys.session(id), json, { cas: known.cas, until: due, durable: true });

@@ -257,12 +257,18 @@ export class Call {
   }
 }
 
-function bytesOf(json: string): Buffer {
-  const bytes = Buffer.from(json);
-  if (bytes.length > LARGEST)
+/** @throws SessionError `RECORD_TOO_LARGE` */
+export function checkSize(json: string): void {
+  // No character has more than three bytes.
+  const bytes = json.length * 3 > LARGEST ? Buffer.byteLength(json) : 0;
+  if (bytes > LARGEST)
     throw new SessionError(
       'RECORD_TOO_LARGE',
-      `a document of ${bytes.length} bytes is larger than Couchbase keeps, ${LARGEST}`,
+      `a document of ${bytes} bytes is larger than Couchbase keeps, ${LARGEST}`,
     );
-  return bytes;
+}
+
+function bytesOf(json: string): Buffer {
+  checkSize(json);
+  return Buffer.from(json);
 }

@@ -87,7 +87,8 @@ it('each verb asks for as many documents as it needs, and no more', { timeout: 6
   for (const [name, [wanted, run]] of Object.entries(verbs)) {
     await double.counts();
     await run();
-    const counts = await double.counts();
+    // Clients ask for the configuration now and then.
+    const { clusterConfig: _, ...counts } = await double.counts();
     tell(`${name.padEnd(38)} ${JSON.stringify(counts)}`);
     expect(counts, name).toEqual(wanted);
   }

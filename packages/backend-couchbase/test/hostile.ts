@@ -48,7 +48,6 @@ export function hostileHarness(
         whole('due "x"', (document) => ({ ...document, due: 'x' }), true),
         ...needed.map(without),
         ...needed.map((name) => member(name, { x: 1 })).filter(({ name }) => !name.includes('parameters')),
-        ...needed.map((name) => member(name, null)),
         member('version', 0),
         member('version', 1.5),
         member('writes', [1]),

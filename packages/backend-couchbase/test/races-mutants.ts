@@ -83,9 +83,7 @@ export async function mutantOf(name: MutantName, [at]: readonly Address[]): Prom
   const edit = COLLECTIONS[name as keyof typeof COLLECTIONS] as Edit | undefined;
   const backend = couchbase(
     edit === undefined ? documents : withMembers<Collection>(documents, edit(documents, keys)),
-    {
-      prefix,
-    },
+    { prefix, deadline: 30_000 },
   );
   const revive = async (ids: readonly SessionId[]) => {
     const specs = [MutateInSpec.remove('session.ended')];

@@ -9,5 +9,6 @@ await raceWorker(([name = '', addresses = '[]', mutant = '']) => {
   const connect = WAYS[name];
   if (connect === undefined) throw new Error(`no way to connect to ${name}`);
   const at = JSON.parse(addresses) as Address[];
-  return mutant === '' ? connect(at) : mutantOf(mutant as MutantName, at);
+  // Waits as long as core does: lists are long here, and machines busy.
+  return mutant === '' ? connect(at, { deadline: 30_000 }) : mutantOf(mutant as MutantName, at);
 });

@@ -9,7 +9,8 @@ const store = racesOn(single, { mutant: true });
 /** Two in this process: enough for a mutant, which is caught all the same. */
 async function inThis(mutant: MutantName | undefined): Promise<RacePair> {
   const { addresses } = store();
-  const make = () => (mutant === undefined ? connectTo(addresses) : mutantOf(mutant, addresses));
+  const make = () =>
+    mutant === undefined ? connectTo(addresses, { deadline: 30_000 }) : mutantOf(mutant, addresses);
   return { a: raceWorkerHere(await make()), b: raceWorkerHere(await make()) };
 }
 
