@@ -225,7 +225,8 @@ async function soak(args) {
 /** Measures every store anew, and writes what was found into its `facts.json` and into the table of the README. */
 async function storesTable() {
   for (const filter of [['facts.test.ts'], ['--project', 'table']]) {
-    const code = await tool('vitest', ['run', '--update', ...filter]);
+    // The option takes what follows it for its value.
+    const code = await tool('vitest', ['run', ...filter, '--update']);
     if (code !== 0) return code;
   }
   return 0;
