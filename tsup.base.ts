@@ -1,20 +1,61 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { isAbsolute } from 'node:path';
+import { decode, encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
 import { defineConfig, type Options } from 'tsup';
 
-// What entry points share is a file of its own for ESM only, which is the default: for CommonJS tsup would do it by another compiler, which names places of
-// this machine in its source maps and breaks private members.
+interface SourceMap {
+  readonly sources: readonly string[];
+  readonly sourcesContent?: readonly (string | null)[] | undefined;
+  readonly mappings: string;
+  readonly file?: string | undefined;
+}
+
+/** Takes the sources that are named by their place on this machine out of a map, and what points to them: nobody else has these files. */
+function withoutOwnPlaces({ file, ...map }: SourceMap): SourceMap {
+  const kept = map.sources.flatMap((source, at) => (isAbsolute(source) ? [] : [at]));
+  const moved = (segment: SourceMapSegment): SourceMapSegment => {
+    const at = segment.length === 1 ? -1 : kept.indexOf(segment[1]);
+    if (segment.length === 1 || at < 0) return [segment[0]];
+    return segment.length === 4
+      ? [segment[0], at, segment[2], segment[3]]
+      : [segment[0], at, segment[2], segment[3], segment[4]];
+  };
+  return {
+    ...map,
+    sources: kept.map((at) => map.sources[at] ?? ''),
+    ...(map.sourcesContent && { sourcesContent: kept.map((at) => map.sourcesContent?.[at] ?? null) }),
+    mappings: encode(decode(map.mappings).map((line) => line.map(moved))),
+  };
+}
+
+/** tsup splits CommonJS in a second step, whose maps name the output of the first one. */
+const placeless: NonNullable<Options['plugins']>[number] = {
+  name: 'maps without places of this machine',
+  async buildEnd({ writtenFiles }) {
+    for (const { name } of writtenFiles.filter((file) => file.name.endsWith('.cjs.map'))) {
+      const map = JSON.parse(await readFile(name, 'utf8')) as SourceMap;
+      await writeFile(name, JSON.stringify(withoutOwnPlaces(map)));
+    }
+  },
+};
+
 const common: Options = {
   target: 'node20',
   platform: 'node',
   sourcemap: true,
   clean: true,
+  splitting: true,
+  plugins: [placeless],
 };
 
 // A package's types come from its neighbours' dist, as a user's do; the source condition is for editors and tests.
 const dts = { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [], composite: false } };
 
-/** ESM and CommonJS, with types for each. */
-export const library = (entry: string[], more: Options = {}) =>
-  defineConfig({ ...common, ...more, entry, format: ['esm', 'cjs'], dts });
+/**
+ * ESM and CommonJS, with types for each. `splitting: false` for CommonJS where the second step breaks a class: it knows private members in part only.
+ */
+export const library = (entry: string[], options: Pick<Options, 'splitting'> = {}) =>
+  defineConfig({ ...common, entry, format: ['esm', 'cjs'], dts, ...options });
 
 /** A program: ESM, no types. */
 export const app = (entry: string[]) => defineConfig({ ...common, entry, format: ['esm'] });
