@@ -54,7 +54,7 @@ const dts = { compilerOptions: { ignoreDeprecations: '6.0', customConditions: []
 /**
  * ESM and CommonJS, with types for each. `splitting: false` for CommonJS where the second step breaks a class: it knows private members in part only.
  */
-export const library = (entry: string[], options: Pick<Options, 'splitting'> = {}) =>
+export const library = (entry: string[], options: Pick<Options, 'shims' | 'splitting'> = {}) =>
   defineConfig({ ...common, entry, format: ['esm', 'cjs'], dts, ...options });
 
 /** A program: ESM, no types. */
