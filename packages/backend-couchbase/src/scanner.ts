@@ -52,10 +52,12 @@ export class Scanner {
       worker.postMessage({ id, scope, collection, range, timeout } satisfies Question);
     });
     this.#waiting.delete(id);
-    if (answer === undefined || 'error' in answer) {
-      // The next one has a new connection: this one may be lost without knowing it.
+    if (answer === undefined) {
+      // One that is only just starting is waited for by the next list.
       if (this.#running) this.#end(worker);
-      if (answer === undefined) throw down(`list: no answer within ${timeout} ms`);
+      throw down(`list: no answer within ${timeout} ms`);
+    }
+    if ('error' in answer) {
       const { name, message } = answer.error;
       throw faultOf('list', Object.assign(new Error(message), { name }));
     }
@@ -111,6 +113,10 @@ function serve(
     } catch (error) {
       const { name, message } = error as Error;
       port.postMessage({ id, error: { name, message } });
+      // The next scan has a new connection: this one may be lost without knowing it.
+      const old = cluster;
+      cluster = undefined;
+      await old?.then((open) => open.close()).catch(() => undefined);
     }
   });
 }

@@ -7,7 +7,7 @@ import { single } from './store-harness.js';
 const WITHIN = 120_000;
 const full = process.env.SESSIONKIT_LONG === '1';
 // The SDK waits for as long as it may where nobody is there, so that most of this is waiting.
-const suite = await faultSuite(single, { full, ...(full ? {} : { deadline: 1_000 }) });
+const suite = await faultSuite(single, { full, ...(full ? {} : { deadline: 1_500 }) });
 
 describe(`${single.name} under faults`, () => {
   for (const { name, run } of suite.cases) it(name, run, WITHIN);
