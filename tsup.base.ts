@@ -10,9 +10,11 @@ interface SourceMap {
   readonly file?: string | undefined;
 }
 
-/** Takes the sources that are named by their place on this machine out of a map, and what points to them: nobody else has these files. */
+/** Takes the sources that are named by their place on this machine, or are not of the package, out of a map, and what points to them: nobody else has these files. */
 function withoutOwnPlaces({ file, ...map }: SourceMap): SourceMap {
-  const kept = map.sources.flatMap((source, at) => (isAbsolute(source) ? [] : [at]));
+  const kept = map.sources.flatMap((source, at) =>
+    isAbsolute(source) || source.includes('/node_modules/') ? [] : [at],
+  );
   const moved = (segment: SourceMapSegment): SourceMapSegment => {
     const at = segment.length === 1 ? -1 : kept.indexOf(segment[1]);
     if (segment.length === 1 || at < 0) return [segment[0]];
