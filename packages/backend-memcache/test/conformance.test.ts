@@ -43,7 +43,11 @@ const cases = backendCases.filter(
   ({ ability }) => ability === undefined || (ABILITIES as readonly string[]).includes(ability),
 );
 
-describe.each(Object.entries(ways))(
+/** Run by `npm run test:long` only: they stand between the others. */
+const LATER = new Set(['from a configuration', 'with every name changed']);
+const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+
+describe.each(Object.entries(ways).filter(now))(
   'the memcache backend %s keeps the contract of a backend',
   (_, harness) => {
     it('lists, keeps journals and presence, and has no other ability', async () => {

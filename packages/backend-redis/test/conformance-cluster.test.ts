@@ -70,7 +70,11 @@ const ways: Record<string, BackendHarness> = {
   'behind Sentinel, durably': harness(bySentinel, true),
 };
 
-describe.each(Object.entries(ways))(
+/** Run by `npm run test:long` only: they stand between the others. */
+const LATER = new Set(['in a Cluster, durably', 'behind Sentinel, durably']);
+const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+
+describe.each(Object.entries(ways).filter(now))(
   'the redis backend from a configuration %s keeps the contract of a backend',
   (_, way) => {
     it('has all abilities but fences, so that every case applies', async () => {
