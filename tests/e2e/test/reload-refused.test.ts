@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATOR, repository, run, startUpstream } from './app.js';
 import { cookieOf, send } from './client.js';
 import { counting, freePort, Gateway } from './reloading.js';
@@ -89,8 +89,18 @@ const MISTAKES: Readonly<Record<string, readonly [text: () => string, told: RegE
 };
 
 describe('a bad configuration changes nothing', () => {
+  /** One for all mistakes, so that what one of them left behind would show with the next. */
+  let gateway: Gateway;
+
+  beforeAll(async () => {
+    gateway = await Gateway.start(yaml());
+  });
+
+  afterAll(async () => {
+    expect(await gateway.app.stop()).toBe(0);
+  });
+
   it.each(Object.entries(MISTAKES))('%s', async (_name, [text, told]) => {
-    const gateway = await Gateway.start(yaml());
     const url = gateway.url('public');
     const headers = { cookie: cookieOf(await send(url)) };
     const open = await gateway.descriptors();
@@ -112,7 +122,6 @@ describe('a bad configuration changes nothing', () => {
     expect((await send(url, { headers })).body).toBe('visit 2');
     // And the right one is taken afterwards.
     expect(await gateway.signal(yaml())).toMatch(/nothing is different/);
-    expect(await gateway.app.stop()).toBe(0);
   });
 
   it('a port that another program has, behind one that was free', async () => {
