@@ -25,14 +25,15 @@ const runs = {
   'couchbase double': hostileHarness(
     (prefix) => couchbase(documents, { prefix, deadline: 10_000 }),
     documents,
-    { damaged: true },
+    // Each damage costs some ten lists: usually not every one is tried.
+    { damaged: true, each: LONG ? 1 : 3 },
   ),
   // What is wrong with a document has nothing to do with the names that people read.
   'couchbase double, every name changed': hostileHarness(
     (key_ns) =>
       module.create(valid(module, { type: 'couchbase', resource: 'store', key_ns, fields }), context),
     documents,
-    { damaged: false },
+    { damaged: false, each: 1 },
   ),
 };
 /** Run by `npm run test:long` only: what they show beyond the others is little, and each takes its time. */

@@ -10,7 +10,10 @@ type Json = Record<string, unknown>;
 export function hostileHarness(
   open: (prefix: string) => Backend | Promise<Backend>,
   documents: Collection,
-  { damaged }: { readonly damaged: boolean },
+  {
+    damaged,
+    each,
+  }: { readonly damaged: boolean /** Every how many of the damages is tried. */; readonly each: number },
 ): HostileHarness {
   return {
     async open() {
@@ -89,7 +92,7 @@ export function hostileHarness(
       return {
         a,
         b,
-        ...(damaged ? { damages } : {}),
+        ...(damaged ? { damages: damages.filter((_, at) => at % each === 0) } : {}),
         ...lookingPast(documents, prefix),
         close: async () => {
           await Promise.all([a.close(), b.close()]);
