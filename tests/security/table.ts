@@ -1,0 +1,41 @@
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type Start, starter, type Weakness } from './world.js';
+
+const counted = { rows: 0, checks: 0, caught: 0 };
+
+/** A requirement in our words, with where it comes from, and the checks that show it. */
+export function row(source: string, requirement: string, checks: () => void): void {
+  counted.rows++;
+  describe(`${source}: ${requirement}`, checks);
+}
+
+/**
+ * One thing that is seen from outside. With a weakness it is looked at again, at a service that is weak in this way: it must fail there, or it
+ * would show nothing.
+ */
+export function check(name: string, holds: (start: Start) => Promise<void>, weakness?: Weakness): void {
+  it(name, async () => {
+    await holds(starter());
+    counted.checks++;
+  });
+  if (weakness === undefined) return;
+  it(`is not so (${name}) where ${weakness.as}`, async () => {
+    const outcome = await holds(starter(weakness)).then(
+      () => 'passed',
+      (error: unknown) => (error instanceof Error && error.name === 'AssertionError' ? 'failed' : error),
+    );
+    expect(outcome).toBe('failed');
+    counted.caught++;
+  });
+}
+
+/** A line of the summary of `npm test`. */
+export function report(): void {
+  const { rows, checks, caught } = counted;
+  const line = `security: ${rows} rows, ${checks} checks (${caught} of them fail where a service is made weak)`;
+  const folder = process.env.SESSIONKIT_REPORT_DIR;
+  if (folder === undefined) console.log(line);
+  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+}
