@@ -1,4 +1,4 @@
-import { type Agent, type IncomingHttpHeaders, request } from 'node:http';
+import { type IncomingHttpHeaders, request } from 'node:http';
 
 export interface Answer {
   readonly status: number;
@@ -11,15 +11,13 @@ export interface Asking {
   /** The `Cookie` header. */
   readonly cookie?: string | undefined;
   readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Default: a connection of its own. */
-  readonly agent?: Agent | undefined;
 }
 
 /** Sends a request, and waits for the whole answer. */
-export function ask(url: string, { method = 'GET', cookie, headers, agent }: Asking = {}): Promise<Answer> {
+export function ask(url: string, { method = 'GET', cookie, headers }: Asking = {}): Promise<Answer> {
   const fields = { ...headers, ...(cookie !== undefined && { cookie }) };
   return new Promise((resolve, reject) => {
-    const outgoing = request(url, { method, headers: fields, agent: agent ?? false }, (incoming) => {
+    const outgoing = request(url, { method, headers: fields, agent: false }, (incoming) => {
       const chunks: Buffer[] = [];
       incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
       incoming.on('error', reject);

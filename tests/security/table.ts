@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type Start, starter, type Weakness } from './world.js';
 
-const counted = { rows: 0, checks: 0, caught: 0 };
+const counted = { checks: 0, caught: 0 };
+
+/** Source and requirement of every row, in their order. */
+export const rows: (readonly [source: string, requirement: string])[] = [];
 
 /** A requirement in our words, with where it comes from, and the checks that show it. */
 export function row(source: string, requirement: string, checks: () => void): void {
-  counted.rows++;
+  rows.push([source, requirement]);
   describe(`${source}: ${requirement}`, checks);
 }
 
@@ -33,8 +36,8 @@ export function check(name: string, holds: (start: Start) => Promise<void>, weak
 
 /** A line of the summary of `npm test`. */
 export function report(): void {
-  const { rows, checks, caught } = counted;
-  const line = `security: ${rows} rows, ${checks} checks (${caught} of them fail where a service is made weak)`;
+  const { checks, caught } = counted;
+  const line = `security: ${rows.length} rows, ${checks} checks (${caught} of them fail where a service is made weak)`;
   const folder = process.env.SESSIONKIT_REPORT_DIR;
   if (folder === undefined) console.log(line);
   else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);

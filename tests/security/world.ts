@@ -59,7 +59,7 @@ export interface World {
 export type Start = (setup?: Setup) => Promise<World>;
 
 /** What `/fresh` asks. */
-export const FRESH = 5 * 60_000;
+const FRESH = 5 * 60_000;
 
 type Route = (session: Session, query: URLSearchParams) => unknown;
 
