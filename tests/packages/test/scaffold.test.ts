@@ -12,11 +12,13 @@ import { must, print, remove, repository, run } from './world.js';
 
 const WITHIN = 180_000;
 
-const packages = [
+const all = [
   { kind: 'backend', name: 'acme-store', from: 'backend-memory', verbs: ['save', 'now'] },
   { kind: 'transport', name: 'acme-field', from: 'transport-token', verbs: ['read', 'issue'] },
   { kind: 'filter', name: 'acme-gate', from: 'filter-limit', verbs: ['open'] },
 ] as const;
+/** A short run scaffolds one. */
+const packages = process.env.SESSIONKIT_LONG === '1' ? all : all.slice(0, 1);
 const projects = packages.map(({ kind, name }) => `${kind}-${name}`);
 
 interface Scaffold {
