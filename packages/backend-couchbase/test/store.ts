@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { ConfigSchema, SessionId } from '@sessionkit/session-core';
 import { type CouchbaseServer, startCouchbase } from '@sessionkit/test-stores/couchbase';
 import type { OpenBackend } from '@sessionkit/testkit';
@@ -7,6 +8,8 @@ import { afterAll, expect } from 'vitest';
 import { Keys } from '../src/options.js';
 
 export const signal = new AbortController().signal;
+// Many calls at a time are given it.
+setMaxListeners(0, signal);
 
 /** A server, real or the double, and what looks past the backend. */
 export interface Place extends CouchbaseServer {

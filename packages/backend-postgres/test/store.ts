@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import type { ConfigSchema } from '@sessionkit/session-core';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import type { OpenBackend } from '@sessionkit/testkit';
@@ -8,6 +9,8 @@ import { type PostgresBackend, type PostgresOptions, postgres, type TableOptions
 import { tablesOf } from '../src/options.js';
 
 export const signal = new AbortController().signal;
+// Many calls at a time are given it.
+setMaxListeners(0, signal);
 const START = 120_000;
 
 /** A server, a schema of its own in it, and what looks past the backend. */
