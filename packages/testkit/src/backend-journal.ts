@@ -4,6 +4,7 @@ import {
   JOURNAL_MAX_ENTRIES,
   type JournalEntry,
   type SessionId,
+  type SessionRecord,
 } from '@sessionkit/session-core';
 import type { BackendCase, BackendKit } from './backend-kit.js';
 
@@ -160,7 +161,9 @@ export const journalCases: readonly BackendCase[] = [
     ability,
     name: 'read answers a list for each id in their order, an empty one where nothing is',
     async run(kit) {
-      const [x, y] = [await kit.stored(), await kit.stored()];
+      const two = [await kit.stored(), await kit.stored()];
+      // Those of one millisecond are in any order.
+      const [x, y] = two.sort((one, other) => (one.id < other.id ? -1 : 1)) as [SessionRecord, SessionRecord];
       await append(kit, [
         { id: x.id, at: kit.now, kind: 'log', text: 'x' },
         { id: y.id, at: kit.now, kind: 'log', text: 'y' },

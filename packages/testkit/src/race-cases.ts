@@ -195,7 +195,13 @@ async function login({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {
 }
 
 /** Nothing is held here: what was acknowledged before the login is kept by it, and all that came later is not there. */
-async function loginInAStream({ a, b }: RacePair, name: string): Promise<void> {
+async function loginInAStream(pair: RacePair, name: string): Promise<void> {
+  // On a busy machine the stream may be over before the login comes.
+  for (let tries = 5; tries > 0; tries--) if (await fellIntoTheStream(pair, name)) return;
+  assert.fail('the login fell into the stream');
+}
+
+async function fellIntoTheStream({ a, b }: RacePair, name: string): Promise<boolean> {
   const [{ token } = { token: '' }] = await opened(a, name, 1);
   const slowness = { oneIn: 2, least: 0, most: 4 };
   const plan = { tokens: [token], first: 0, count: 200, together: 4, own: 'b', slowness };
@@ -209,10 +215,10 @@ async function loginInAStream({ a, b }: RacePair, name: string): Promise<void> {
     seen = marksOf(before).length;
   }
   const [logged] = await a.visit(name, [{ token, login: 'ann' }]);
-  const { acknowledged, faults } = await streaming;
+  const { acknowledged } = await streaming;
   const [read] = await a.visit(name, [{ token: logged?.token, read: true }]);
   assert.deepEqual(marksOf(read).sort(), ['first', ...acknowledged].sort());
-  assert(acknowledged.length < plan.count, `the login fell into the stream: ${JSON.stringify(faults)}`);
+  return acknowledged.length < plan.count;
 }
 
 async function refuseLogins({ a, b }: RacePair, { rounds }: RaceSize): Promise<void> {

@@ -9,11 +9,14 @@ const PRESENTED = /^(?:cookie|authorization|x-filter-token)$/i;
 const HANDED_OUT = /^(?:set-cookie|session-token|authorization)$/i;
 /** A client that says anything anywhere, tokens too: what is looked for is that nobody else repeats it. */
 const FUZZ = /(?:^|\/)fuzz\.test\.ts(?: |$)/;
+/** Its subjects are broken on purpose, some in that they tell what they must not. */
+const BROKEN = /(?:^|\/)tests\/kit\/kit\.test\.ts(?: |$)/;
 /** How far before a hit the head of its message may begin. */
 const FAR = 64 * 1024;
 
 /** Whether the secret that was found at `at` may be there; `label` names the test that ran. */
 export function isAllowed(kind, who, bytes, { at, length, what }, label) {
+  if (BROKEN.test(label)) return true;
   switch (kind) {
     case 'request':
       return FUZZ.test(label) || isPresented(bytes, at);

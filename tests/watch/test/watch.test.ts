@@ -144,6 +144,7 @@ describe('a secret', () => {
     ).toBe(1);
     expect(run('response', `${ok}\r\n{"detail":"no TOKEN"}`, label)).toBe(1);
     expect(run('log', 'GET /TOKEN', label)).toBe(1);
+    expect(run('log', 'GET /TOKEN', 'c/tests/kit/kit.test.ts > catches every mutant')).toBe(0);
   });
 
   test('that nobody issued is not looked for', () => {
