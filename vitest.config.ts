@@ -2,6 +2,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 import { watchLogs } from './tests/watch/src/instrument.js';
 
 const source = '@sessionkit/source';
@@ -47,4 +48,29 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
 /** Most suites over real stores wait more than they compute: one file more than there are cores keeps these busy. */
 const maxWorkers = availableParallelism() + 1;
 
-export default defineConfig({ test: { projects, passWithNoTests: true, maxWorkers } });
+/** What takes longest, by what its path ends in. Begun last, they would keep one core busy while the other has nothing left to do. */
+const LONGEST = [
+  'backend-redis/test/faults-many.test.ts',
+  'packages/test/installed.test.ts',
+  'examples/operate/run.test.ts',
+  'kit/kit.test.ts',
+  'e2e/test/endings.test.ts',
+  'backend-couchbase/test/faults-suite.test.ts',
+  'shared/test/steps.test.ts',
+  'e2e/test/reload.test.ts',
+  'packages/test/scaffold.test.ts',
+  'stores/test/redis-many.test.ts',
+  'backend-redis/test/failover.test.ts',
+];
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const isLong = ({ moduleId }: TestSpecification) => LONGEST.some((path) => moduleId.endsWith(path));
+    const sorted = await super.sort(files);
+    return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
+  }
+}
+
+export default defineConfig({
+  test: { projects, passWithNoTests: true, maxWorkers, sequence: { sequencer: LongestFirst } },
+});

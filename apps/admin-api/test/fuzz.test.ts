@@ -13,7 +13,7 @@ import { ADMIN, BASIC, basic, CHEAP, startSession, temporaryFolder } from './fix
 import { type FuzzReport, fuzz, type Target } from './fuzz.js';
 
 const LONG = process.env.SESSIONKIT_LONG === '1';
-const REQUESTS = LONG ? 100_000 : 2_000;
+const REQUESTS = LONG ? 100_000 : 1_000;
 /** Measured: a few hundred bytes in a short run, less in a long one. A leak of one answer or one request each is far more. */
 const GROWTH_MAX = 2_048;
 const LIVING = 15;

@@ -26,7 +26,7 @@ const runs = {
     (prefix) => couchbase(documents, { prefix, deadline: 10_000 }),
     documents,
     // Each damage costs some ten lists: usually not every one is tried.
-    { damaged: true, each: LONG ? 1 : 3 },
+    { damaged: true, each: LONG ? 1 : 6 },
   ),
   // What is wrong with a document has nothing to do with the names that people read.
   'couchbase double, every name changed': hostileHarness(

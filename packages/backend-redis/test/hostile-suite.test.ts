@@ -56,7 +56,7 @@ const runs = {
 };
 
 /** Run by `npm run test:long` only: what they show beyond the others is little, and each takes its time. */
-const LATER = new Set(['redis, every name changed', 'redis sentinel']);
+const LATER = new Set(['redis, every name changed', 'redis sentinel', 'redis cluster']);
 
 for (const [name, harness] of Object.entries(runs)) {
   if (!LONG && LATER.has(name)) continue;
