@@ -8,6 +8,8 @@ import { askRedis, REDIS_SERVER } from './redis.js';
 const BUS_ABOVE = 10_000;
 const LAST_PORT = 65_535;
 const SETTLED_WITHIN = 60_000;
+/** A port that was free a moment ago may be that of somebody's connection by now, above all the one of the bus. */
+const PORTS_TRIED = 5;
 
 /** One of several servers that belong together. Its configuration is a file, which Sentinel and the server itself rewrite. */
 export interface RedisNode {
@@ -28,8 +30,21 @@ export async function startNode(
   lines: readonly string[],
   options: { sentinel?: boolean | undefined } = {},
 ): Promise<RedisNode> {
+  for (let tries = PORTS_TRIED; ; tries--) {
+    try {
+      return await startOn(await freeBusPort(), lines, options);
+    } catch (error) {
+      if (tries === 1) throw error;
+    }
+  }
+}
+
+async function startOn(
+  port: number,
+  lines: readonly string[],
+  options: { sentinel?: boolean | undefined },
+): Promise<RedisNode> {
   const command = await find(REDIS_SERVER);
-  const port = await freeBusPort();
   const folder = await throwawayFolder('redis');
   const file = join(folder, 'redis.conf');
   const own = [`port ${port}`, 'bind 127.0.0.1', `dir ${folder}`];
