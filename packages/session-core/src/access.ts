@@ -5,7 +5,7 @@ import type { SessionVerbs } from './session.js';
 
 /** What a route asks of the session of a request, beyond the rule of its path. */
 export interface Access {
-  /** `session` (default): any session will do; `user`: somebody has to be logged in. */
+  /** `session` (default): it need not be that of a user; `user`: somebody has to be logged in. */
   readonly require?: 'session' | 'user' | undefined;
   /** The login is at most so long ago, in ms: for what a stolen or forgotten session must not do. Implies `user`. */
   readonly fresh?: Millis | undefined;

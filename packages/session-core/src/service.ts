@@ -57,7 +57,7 @@ export interface ServiceOptions<Schema extends DataSchema = DataSchema> {
   readonly keepEnded?: Millis | undefined;
   /** Largest data of a session in bytes of JSON. Default 262,144. */
   readonly maxData?: number | undefined;
-  /** A schema for the data: it gives `get`, `set` and `update` their types, and refuses what does not fit. Default: any JSON. */
+  /** A schema for the data: it gives `get`, `set` and `update` their types, and refuses what does not fit. Without one every JSON object will do. */
   readonly data?: DataOptions<Schema> | undefined;
   /** Sessions of one user. Needs a backend with user slots. */
   readonly maxPerUser?: { readonly max: number; readonly full: 'refuse' | 'oldest' } | undefined;

@@ -107,7 +107,7 @@ export interface SessionVerbs {
   readonly signal: AbortSignal;
 }
 
-/** Values of which nothing is known: any key, any JSON. */
+/** Values of which nothing is known: every key, every JSON value. */
 export interface AnyValues {
   /** The value of a key, frozen; undefined when it is not set. */
   get(key: string): unknown;
