@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import { decode, encode, type SourceMapSegment } from '@jridgewell/sourcemap-codec';
 import { defineConfig, type Options } from 'tsup';
+import { emitTypes } from './scripts/types.mjs';
 
 interface SourceMap {
   readonly sources: readonly string[];
@@ -50,14 +51,17 @@ const common: Options = {
   plugins: [placeless],
 };
 
-// A package's types come from its neighbours' dist, as a user's do; the source condition is for editors and tests.
-const dts = { compilerOptions: { ignoreDeprecations: '6.0', customConditions: [], composite: false } };
-
 /**
  * ESM and CommonJS, with types for each. `splitting: false` for CommonJS where the second step breaks a class: it knows private members in part only.
  */
 export const library = (entry: string[], options: Pick<Options, 'shims' | 'splitting'> = {}) =>
-  defineConfig({ ...common, entry, format: ['esm', 'cjs'], dts, ...options });
+  defineConfig({
+    ...common,
+    entry,
+    format: ['esm', 'cjs'],
+    onSuccess: () => emitTypes(process.cwd()),
+    ...options,
+  });
 
 /** A program: ESM, no types. */
 export const app = (entry: string[]) => defineConfig({ ...common, entry, format: ['esm'] });

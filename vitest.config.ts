@@ -21,10 +21,27 @@ const watch = join(import.meta.dirname, 'tests', 'watch', 'src', 'setup.mjs');
 /** `pnpm soak` runs its own files: what stays flat shows only after minutes. */
 const soaking = process.env.SESSIONKIT_SOAK_OUT !== undefined;
 
+/** Files that assert times in the long run, by their paths. It runs them first, one after the other, with nothing beside them. */
+const TIMED = [
+  'packages/backend-memcache/test/backend.test.ts',
+  'packages/backend-memory/test/sweep.test.ts',
+  'packages/backend-redis/test/failover.test.ts',
+  'tests/e2e/test/endings.test.ts',
+  'tests/e2e/test/expiry.test.ts',
+  'tests/e2e/test/live.test.ts',
+];
+
+/** `only` these or the `rest` without them; neither in other runs. */
+const half = process.env.SESSIONKIT_TIMED;
+const timedOf = (folder: string) =>
+  TIMED.filter((path) => path.startsWith(`${folder}/`)).map((path) => path.slice(folder.length + 1));
+
 const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 'tests'].flatMap((group) =>
   readdirSync(join(import.meta.dirname, group))
     .filter((name) => existsSync(join(import.meta.dirname, group, name, 'package.json')))
+    .filter((name) => half !== 'only' || timedOf(`${group}/${name}`).length > 0)
     .map((name) => {
+      const timed = timedOf(`${group}/${name}`);
       const conditions = onBuilt.has(name) ? usual : [source, ...usual];
       return {
         plugins: watched ? [watchLogs()] : [],
@@ -33,9 +50,9 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
         test: {
           name,
           root: join(import.meta.dirname, group, name),
-          include: [soaking ? '**/*.soak.ts' : '**/*.test.ts'],
+          include: half === 'only' ? timed : [soaking ? '**/*.soak.ts' : '**/*.test.ts'],
           setupFiles: watched ? [watch] : [],
-          exclude: ['**/node_modules/**', '**/dist/**'],
+          exclude: ['**/node_modules/**', '**/dist/**', ...(half === 'rest' ? timed : [])],
           // What an operation may take is asserted where it matters; this only ends what hangs.
           testTimeout: 30_000,
           hookTimeout: 60_000,
@@ -46,7 +63,7 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
 );
 
 /** Most suites over real stores wait more than they compute: one file more than there are cores keeps these busy. */
-const maxWorkers = availableParallelism() + 1;
+const maxWorkers = half === 'only' ? 1 : availableParallelism() + 1;
 
 /** What takes longest, by what its path ends in. Begun last, they would keep one core busy while the other has nothing left to do. */
 const LONGEST = [

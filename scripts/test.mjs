@@ -121,7 +121,8 @@ async function runChecks() {
 
 // ---- vitest -----------------------------------------------------------------------------------------------------
 
-async function runVitest() {
+/** `half`: of a whole long run the files that assert times, and then all others. */
+async function runVitest(half) {
   const known = new Map(workspaces().map((w) => [w.short, w]));
   const short = (arg) => arg.replace(/^@sessionkit\//, '');
   const projects = args.filter((arg) => known.has(short(arg))).map(short);
@@ -129,6 +130,10 @@ async function runVitest() {
   // A test that was filtered away by the caller was not skipped by its author.
   const filtered = rest.some((arg) => /^(-t|--testNamePattern)/.test(arg));
 
+  const result = join(reports, 'vitest.json');
+  rmSync(result, { force: true });
+  if (half === undefined) delete env.SESSIONKIT_TIMED;
+  else env.SESSIONKIT_TIMED = half;
   const { code } = await run(
     process.execPath,
     [
@@ -143,7 +148,6 @@ async function runVitest() {
     true,
   );
 
-  const result = join(reports, 'vitest.json');
   if (!existsSync(result)) {
     out('vitest did not finish its run\n');
     failed++;
@@ -167,8 +171,8 @@ async function runVitest() {
 }
 
 /** Every secret that a test run issued, looked for in all that it let out. Counts as one test. */
-function searchForSecrets() {
-  const { lines, ok } = verdict(search(reports), args.length === 0);
+async function searchForSecrets() {
+  const { lines, ok } = verdict(await search(reports), args.length === 0);
   if (ok) passed++;
   else failed++;
   appendFileSync(summary, `${lines.join('\n')}\n`);
@@ -185,9 +189,10 @@ function sumAnswers() {
 
 const summary = join(reports, 'summary.txt');
 if (args.length === 0) await runChecks();
-if (!checksOnly && !stopped) await runVitest();
+const halves = args.length === 0 && env.SESSIONKIT_LONG === '1' ? ['only', 'rest'] : [undefined];
+for (const half of halves) if (!checksOnly && !stopped) await runVitest(half);
 sumAnswers();
-if (!checksOnly && !stopped) searchForSecrets();
+if (!checksOnly && !stopped) await searchForSecrets();
 if (stopped) {
   out(`stopped by ${stopped}\n`);
   failed++;

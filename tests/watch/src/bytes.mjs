@@ -10,9 +10,10 @@ const TAIL = 64 * 1024;
 
 /** Connections that the gateway opens to the services behind it. */
 const GATEWAY = /[\\/]router-proxy[\\/](?:src|dist)[\\/]/;
-// `sessionkit sessions` is a client of the admin API, and no gateway.
+/** The commands of `sessionkit` that are a client of the admin API, and no gateway. */
+const CLIENTS = ['sessions', 'reload'];
 const gatewayProcess =
-  basename(process.argv[1] ?? '').startsWith('sessionkit') && process.argv[2] !== 'sessions';
+  basename(process.argv[1] ?? '').startsWith('sessionkit') && !CLIENTS.includes(process.argv[2]);
 
 /** One direction of a connection. A flow begins when the other side has said something. */
 class Flow {

@@ -15,7 +15,7 @@ export interface Searched {
   readonly found: readonly Found[];
 }
 
-export function search(reports: string): Searched;
+export function search(reports: string): Promise<Searched>;
 
 export function verdict(
   searched: Searched,

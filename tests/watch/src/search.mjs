@@ -1,6 +1,8 @@
 // After the run: every secret that any process issued is looked for in every byte that any process let out.
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { finder } from './needles.mjs';
 import { isAllowed } from './places.mjs';
 import { captureFolder } from './sink.mjs';
@@ -45,16 +47,53 @@ function streamsOf(file) {
   return streams.values();
 }
 
-/** What was captured below the folder of the reports. */
-export function search(reports) {
+/** What was captured below the folder of the reports, searched on every core. */
+export async function search(reports) {
   const folder = captureFolder(reports);
   const files = existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [];
   const secrets = new Map();
   for (const file of files)
     for (const { head } of frames(file)) if (head.secret !== undefined) secrets.set(head.secret, head.what);
 
-  const find = finder(secrets);
+  const parts = await Promise.all(shares(files).map((share) => inThread({ secrets, files: share })));
   const bytesOf = Object.fromEntries(KINDS.map((kind) => [kind, 0]));
+  for (const part of parts)
+    for (const [kind, size] of Object.entries(part.bytesOf)) bytesOf[kind] = (bytesOf[kind] ?? 0) + size;
+  return {
+    watched: secrets.size,
+    bytes: Object.values(bytesOf).reduce((sum, each) => sum + each, 0),
+    bytesOf,
+    allowed: parts.reduce((sum, part) => sum + part.allowed, 0),
+    found: parts.flatMap((part) => part.found),
+  };
+}
+
+/** The files dealt out to as many threads as there are cores, each time to the one with the least to read. */
+function shares(files) {
+  const dealt = Array.from({ length: availableParallelism() }, () => ({ size: 0, files: [] }));
+  const bySize = files.map((file) => ({ file, size: statSync(file).size })).sort((a, b) => b.size - a.size);
+  for (const { file, size } of bySize) {
+    const least = dealt.reduce((best, each) => (each.size < best.size ? each : best));
+    least.files.push(file);
+    least.size += size;
+  }
+  return dealt.filter((share) => share.files.length > 0).map((share) => share.files);
+}
+
+function inThread(workerData) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL('search-thread.mjs', import.meta.url), { workerData });
+    worker.once('message', resolve).once('error', reject);
+    worker.once('exit', (code) =>
+      reject(new Error(`a thread of the search ended with ${code}, without an answer`)),
+    );
+  });
+}
+
+/** What one thread does: the streams of some of the files. */
+export function searchFiles(files, secrets) {
+  const find = finder(secrets);
+  const bytesOf = {};
   const found = [];
   let allowed = 0;
   for (const file of files) {
@@ -71,8 +110,7 @@ export function search(reports) {
       }
     }
   }
-  const bytes = Object.values(bytesOf).reduce((sum, each) => sum + each, 0);
-  return { watched: secrets.size, bytes, bytesOf, allowed, found };
+  return { bytesOf, found, allowed };
 }
 
 /** What stands around a hit, without it. */

@@ -1,7 +1,6 @@
 // vitest runs this before each test file. It watches the process of the tests, and what only that process can see: which test
 // runs, what is printed through vitest's console, what a store is given and what goes to a log that a test has handed in.
 import { format, inspect } from 'node:util';
-import { memory } from '@sessionkit/backend-memory';
 import { afterAll, beforeEach, expect } from 'vitest';
 import { captureFolder, flush, openStream, setLabel } from './sink.mjs';
 import './preload.mjs';
@@ -29,23 +28,23 @@ if (captureFolder() !== undefined) {
     };
   }
 
+  // Called by the sources of the memory backend as `instrument.ts` has changed them, where a test uses it.
   const store = openStream('store', 'memory');
-  const sample = memory();
-  const backend = Object.getPrototypeOf(sample);
-  await sample.close();
-  for (const name of ['append', 'claim', 'end', 'save']) {
-    const original = backend[name];
-    backend[name] = function (...args) {
-      if (stored < MOST_STORED) {
-        const text = `${name} ${JSON.stringify(args[0])}\n`;
-        stored += text.length;
-        store(text);
-      }
-      return Reflect.apply(original, this, args);
-    };
-  }
+  globalThis.watchedStore = (backend) => {
+    for (const name of ['append', 'claim', 'end', 'save']) {
+      const original = backend[name];
+      backend[name] = function (...args) {
+        if (stored < MOST_STORED) {
+          const text = `${name} ${JSON.stringify(args[0])}\n`;
+          stored += text.length;
+          store(text);
+        }
+        return Reflect.apply(original, this, args);
+      };
+    }
+  };
 
-  // Called by the sources as `instrument.ts` has changed them.
+  // Called by the sources as well.
   const log = openStream('log', 'process log');
   globalThis.watchedLog = (environment) => ({
     log: (entry) => {

@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -61,7 +63,7 @@ function captured(
   secret: string,
   what: string,
   label = 'a test',
-): Searched {
+): Promise<Searched> {
   const reports = folder();
   mkdirSync(join(reports, 'captured'));
   const head = [
@@ -90,8 +92,11 @@ describe('a secret', () => {
     ['response', 'a:1', `${ok}set-cookie: sid=TOKEN; Path=/\r\n\r\n`],
     ['response', 'a:1', `${ok}\r\nbody${ok}A: b\r\nSession-Token: TOKEN\r\n\r\n`],
     ['output', 'curl -i http://a', `${ok}Set-Cookie: sid=TOKEN\r\n\r\nhello`],
-  ])('may be in a %s (%s): %j', (kind, who, text) => {
-    expect(captured(kind, who, filled(text), secret, 'session')).toMatchObject({ found: [], allowed: 1 });
+  ])('may be in a %s (%s): %j', async (kind, who, text) => {
+    expect(await captured(kind, who, filled(text), secret, 'session')).toMatchObject({
+      found: [],
+      allowed: 1,
+    });
   });
 
   test.each([
@@ -108,15 +113,15 @@ describe('a secret', () => {
     ['log', 'process log', `{ message: 'bad cookie SECRET' }`],
     ['file', 'descriptor 20', 'TOKEN'],
     ['store', 'memory', `save {"id":"s","secretHash":"SECRET"}`],
-  ])('must not be in a %s (%s): %j', (kind, who, text) => {
-    const result = captured(kind, who, filled(text), secret, 'session');
+  ])('must not be in a %s (%s): %j', async (kind, who, text) => {
+    const result = await captured(kind, who, filled(text), secret, 'session');
     expect(result).toMatchObject({ found: [{ kind, who, label: 'a test' }], allowed: 0 });
     const { lines } = verdict(result, true);
     expect(lines[0]).toContain('test: a test');
     expect(lines.join('\n')).not.toContain(secret);
   });
 
-  test('of the first admin may be in the line that shows it, in the curl line, and in Basic credentials', () => {
+  test('of the first admin may be in the line that shows it, in the curl line, and in Basic credentials', async () => {
     const basic = Buffer.from(`admin:${password}`).toString('base64');
     for (const [kind, text] of [
       ['output', `  admin API   http://a/v1/sessions   user admin, password ${password}\n`],
@@ -124,31 +129,34 @@ describe('a secret', () => {
       ['output', `  curl -s -u admin:${password} 'http://a/v1/sessions'\n`],
       ['request', `${get}Authorization: Basic ${basic}\r\n\r\n`],
     ] as const)
-      expect(captured(kind, 'node', text, password, 'password')).toMatchObject({ found: [], allowed: 1 });
+      expect(await captured(kind, 'node', text, password, 'password')).toMatchObject({
+        found: [],
+        allowed: 1,
+      });
     for (const [kind, text] of [
       ['output', `{"level":"notice","msg":"the password is ${password}"}\n`],
       ['output', `login failed: ${basic}\n`],
       ['response', `${ok}Set-Cookie: ${password}\r\n\r\n`],
       ['upstream', `${get}Authorization: Basic ${basic}\r\n\r\n`],
     ] as const)
-      expect(captured(kind, 'node', text, password, 'password').found).toHaveLength(1);
+      expect((await captured(kind, 'node', text, password, 'password')).found).toHaveLength(1);
   });
 
-  test('may be anywhere in what a fuzz run sends, and nowhere else in what anybody answers or logs', () => {
-    const run = (kind: string, text: string, label: string) =>
-      captured(kind, 'a:1', filled(text), secret, 'session', label).found.length;
+  test('may be anywhere in what a fuzz run sends, and nowhere else in what anybody answers or logs', async () => {
+    const run = async (kind: string, text: string, label: string) =>
+      (await captured(kind, 'a:1', filled(text), secret, 'session', label)).found.length;
     const label = 'apps/admin-api/test/fuzz.test.ts > are answered';
-    expect(run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', label)).toBe(0);
+    expect(await run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', label)).toBe(0);
     expect(
-      run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', 'apps/admin-api/test/auth.test.ts > fuzz.test.tsx'),
+      await run('request', 'GET /TOKEN HTTP/1.1\r\n\r\n', 'apps/admin-api/test/auth.test.ts > fuzz.test.tsx'),
     ).toBe(1);
-    expect(run('response', `${ok}\r\n{"detail":"no TOKEN"}`, label)).toBe(1);
-    expect(run('log', 'GET /TOKEN', label)).toBe(1);
-    expect(run('log', 'GET /TOKEN', 'c/tests/kit/kit.test.ts > catches every mutant')).toBe(0);
+    expect(await run('response', `${ok}\r\n{"detail":"no TOKEN"}`, label)).toBe(1);
+    expect(await run('log', 'GET /TOKEN', label)).toBe(1);
+    expect(await run('log', 'GET /TOKEN', 'c/tests/kit/kit.test.ts > catches every mutant')).toBe(0);
   });
 
-  test('that nobody issued is not looked for', () => {
-    const result = captured(
+  test('that nobody issued is not looked for', async () => {
+    const result = await captured(
       'log',
       'process log',
       filled('cookie: TOKEN'),
@@ -178,4 +186,28 @@ test('a whole run that watched too few secrets, or saw nothing of what matters, 
     expect(ok).toBe(false);
     expect(lines[0]).toBe(`secrets: nothing was captured of: ${kind}`);
   }
+});
+
+describe('what the program sessionkit sends', () => {
+  test.each([
+    ['serve', 'upstream'],
+    ['sessions', 'request'],
+    ['reload', 'request'],
+  ])('as the command %s is of the kind %s', async (command, kind) => {
+    const server = createServer((_, response) => response.end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void server.close());
+    const reports = folder();
+    const program = join(reports, 'sessionkit.mjs');
+    const { port } = server.address() as AddressInfo;
+    writeFileSync(
+      program,
+      `import { get } from 'node:http';\nget('http://127.0.0.1:${port}', (r) => r.resume());\n`,
+    );
+    const preload = new URL('../src/preload.mjs', import.meta.url).href;
+    const env = { ...process.env, SESSIONKIT_REPORT_DIR: reports, NODE_OPTIONS: `--import=${preload}` };
+    await promisify(execFile)(process.execPath, [program, command], { env });
+    const { bytesOf } = await search(reports);
+    expect(Object.keys(bytesOf).filter((each) => (bytesOf[each] ?? 0) > 0)).toEqual([kind]);
+  });
 });
