@@ -15,8 +15,11 @@ const NOTICED = 100;
 const UNNOTICED = 6_000;
 /** A machine that has more to do is no reason to fail but in the long run. */
 const LENIENCE = LONG ? 1 : 10;
-/** Between two endings, in ms: each is measured by itself. Without notices they are spread over the interval at which processes ask. */
-const PACE = 25;
+/**
+ * Between two endings, in ms: each is measured by itself, where clients, upstream, store and three processes share two cores. Without notices
+ * they are spread over the interval at which processes ask.
+ */
+const PACE = 50;
 const SPREAD = UNNOTICED / COUNT;
 /** Latest end after the instant that an operator has set, in ms. */
 const DUE_WITHIN = 1_000;
