@@ -23,9 +23,15 @@ const soaking = process.env.SESSIONKIT_SOAK_OUT !== undefined;
 
 /** Files that assert times in the long run, by their paths. It runs them first, one after the other, with nothing beside them. */
 const TIMED = [
+  'packages/backend-couchbase/test/faults-suite.test.ts',
   'packages/backend-memcache/test/backend.test.ts',
+  'packages/backend-memcache/test/faults-suite.test.ts',
   'packages/backend-memory/test/sweep.test.ts',
+  'packages/backend-mysql/test/faults-suite.test.ts',
+  'packages/backend-postgres/test/faults-suite.test.ts',
   'packages/backend-redis/test/failover.test.ts',
+  'packages/backend-redis/test/faults-many.test.ts',
+  'packages/backend-redis/test/faults-suite.test.ts',
   'tests/e2e/test/endings.test.ts',
   'tests/e2e/test/expiry.test.ts',
   'tests/e2e/test/live.test.ts',
