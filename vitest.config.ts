@@ -68,8 +68,11 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
     }),
 );
 
+/** One cluster of Couchbase for all files: some of them set its addresses, or kill it. */
+const sharedCluster = process.env.COUCHBASE_URL !== undefined;
+
 /** Most suites over real stores wait more than they compute: one file more than there are cores keeps these busy. */
-const maxWorkers = half === 'only' ? 1 : availableParallelism() + 1;
+const maxWorkers = half === 'only' || sharedCluster ? 1 : availableParallelism() + 1;
 
 /** What takes longest, by what its path ends in. Begun last, they would keep one core busy while the other has nothing left to do. */
 const LONGEST = [

@@ -12,8 +12,8 @@ const {
 } = process.env;
 
 // Your own cluster: user, password and bucket are no part of the address that the SDK takes.
-const { protocol, host, username, password, pathname } = new URL(COUCHBASE_URL);
-const cluster = await connect(`${protocol}//${host}`, {
+const { protocol, host, username, password, pathname, search } = new URL(COUCHBASE_URL);
+const cluster = await connect(`${protocol}//${host}${search}`, {
   username: decodeURIComponent(username),
   password: decodeURIComponent(password),
 });

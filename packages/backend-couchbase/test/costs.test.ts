@@ -1,15 +1,14 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SessionId, SessionRecord } from '@sessionkit/session-core';
-import { startCouchbase } from '@sessionkit/test-stores/couchbase';
+import { startRelayedCouchbase } from '@sessionkit/test-stores/couchbase';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { afterAll, expect, it } from 'vitest';
 import { couchbase } from '../src/index.js';
-import { connectTo, signal } from './store.js';
+import { connectTo, newPrefix, signal } from './store.js';
 
-// Operations are counted by the double; a real cluster does not tell.
-const server = await startCouchbase({ own: true });
-const double = server.double ?? expect.fail();
+// Operations are counted on their way.
+const server = await startRelayedCouchbase();
 const cluster = await connectTo(server);
 const documents = cluster.bucket(server.bucket).defaultCollection();
 afterAll(async () => {
@@ -19,18 +18,21 @@ afterAll(async () => {
 
 const LONG = process.env.SESSIONKIT_LONG === '1';
 const SESSIONS = LONG ? 100_000 : 6_000;
-const PARTITIONS = 64;
+/** A page asks each partition, once or a few times. */
+const partitions = await server.management.partitions();
 
 function tell(line: string): void {
   const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(`couchbase double: ${line}`);
-  else appendFileSync(join(folder, 'summary.txt'), `couchbase double: ${line}\n`);
+  if (folder === undefined) console.log(`${server.name}: ${line}`);
+  else appendFileSync(join(folder, 'summary.txt'), `${server.name}: ${line}\n`);
 }
 
 it('each verb asks for as many documents as it needs, and no more', { timeout: 60_000 }, async () => {
   const environment = testEnvironment({ start: Date.now(), random: 9 });
-  const backend = couchbase(documents, { prefix: 'costs:' });
-  const other = couchbase(documents, { prefix: 'costs:' });
+  // Busy machines may take their time: only operations are counted.
+  const options = { prefix: newPrefix(), deadline: 60_000 };
+  const backend = couchbase(documents, options);
+  const other = couchbase(documents, options);
   const now = environment.now();
   const records = Array.from({ length: 100 }, () => makeRecord(environment));
   await Promise.all(records.map((record) => backend.save(record, signal)));
@@ -85,10 +87,10 @@ it('each verb asks for as many documents as it needs, and no more', { timeout: 6
     'end of 100 that have ended': [{ lookupIn: 100, get: 100 }, () => backend.end(ids, how, signal)],
   };
   for (const [name, [wanted, run]] of Object.entries(verbs)) {
-    await double.counts();
+    await server.counts();
     await run();
     // Clients ask for the configuration now and then.
-    const { clusterConfig: _, ...counts } = await double.counts();
+    const { clusterConfig: _, ...counts } = await server.counts();
     tell(`${name.padEnd(38)} ${JSON.stringify(counts)}`);
     expect(counts, name).toEqual(wanted);
   }
@@ -96,7 +98,7 @@ it('each verb asks for as many documents as it needs, and no more', { timeout: 6
 
 it('a page reads at most some thousand ids, whatever the store holds', { timeout: 600_000 }, async () => {
   const environment = testEnvironment({ start: Date.now(), random: 10 });
-  const backend = couchbase(documents, { prefix: 'many:', deadline: 60_000 });
+  const backend = couchbase(documents, { prefix: newPrefix(), deadline: 60_000 });
   const ids: SessionId[] = [];
   for (let done = 0; done < SESSIONS; done += 500) {
     const records = Array.from({ length: 500 }, () => makeRecord(environment));
@@ -104,22 +106,23 @@ it('a page reads at most some thousand ids, whatever the store holds', { timeout
     for (const { id } of records) ids.push(id);
   }
   ids.sort();
+  // A scan sees what is on disk, which a server writes a moment later.
+  await expect.poll(() => backend.count({}, signal), { timeout: 60_000 }).toBe(SESSIONS);
   for (const [name, at] of Object.entries({
     first: -1,
     'from the middle': SESSIONS / 2,
     last: SESSIONS - 5,
   })) {
-    await double.counts();
+    await server.counts();
     const began = performance.now();
     const page = await backend.list({ limit: 50, after: ids[at] }, signal);
     const ms = performance.now() - began;
-    const { scanCreate = 0, lookupIn = 0 } = await double.counts();
+    const { scanCreate = 0, lookupIn = 0 } = await server.counts();
     expect(page.items.map(({ id }) => id)).toEqual(ids.slice(at + 1, at + 51));
     tell(
       `page "${name}" of ${SESSIONS} sessions: ${scanCreate} partitions asked, ${lookupIn} heads read, ${ms.toFixed(0)} ms`,
     );
     expect(lookupIn).toBeLessThanOrEqual(51 + 4 * 51);
-    expect(scanCreate).toBeLessThan(PARTITIONS * 6);
+    expect(scanCreate).toBeLessThan(partitions * 6);
   }
-  expect(await backend.count({}, signal)).toBe(SESSIONS);
 });

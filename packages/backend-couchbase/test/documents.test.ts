@@ -1,24 +1,24 @@
 import { SessionError, type SessionRecord } from '@sessionkit/session-core';
-import { startCouchbase } from '@sessionkit/test-stores/couchbase';
+import { STATUS, startRelayedCouchbase } from '@sessionkit/test-stores/couchbase';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { couchbase } from '../src/index.js';
-import { connectTo, signal } from './store.js';
+import { connectTo, newPrefix, signal } from './store.js';
 
-// What the server forgets, refuses or loses is said by the double.
-const server = await startCouchbase({ own: true });
-const double = server.double ?? expect.fail();
-const cluster = await connectTo(server);
+// What is refused or lost is so on its way.
+const server = await startRelayedCouchbase();
+const [cluster, aside] = await Promise.all([connectTo(server), connectTo({ ...server, url: server.direct })]);
 const documents = cluster.bucket(server.bucket).defaultCollection();
-const backend = couchbase(documents, { prefix: 'x:', deadline: 1_000 });
+const prefix = newPrefix();
+const backend = couchbase(documents, { prefix, deadline: 1_000 });
 const environment = testEnvironment({ start: Date.now() });
 const now = environment.now();
 const DAY = 86_400_000;
 const LATE = 300;
 
-afterEach(() => double.heal());
+afterEach(() => server.heal());
 afterAll(async () => {
-  await cluster.close();
+  await Promise.all([cluster.close(), aside.close()]);
   await server.stop();
 });
 
@@ -34,10 +34,18 @@ async function loaded({ id }: Pick<SessionRecord, 'id'>): Promise<SessionRecord 
   return found;
 }
 
+/** A document as the server has it, asked past the relay and the backend. */
+async function shown(key: string) {
+  const { content, cas, expiryTime } = await aside
+    .bucket(server.bucket)
+    .defaultCollection()
+    .get(key, { withExpiry: true });
+  return { content, cas: `${cas}`, expiry: expiryTime ?? 0 };
+}
+
 /** In how many seconds from now the server forgets a document. */
 async function forgottenIn(key: string): Promise<number> {
-  const { expiry = 0 } = (await double.show(key)) ?? {};
-  return expiry - Math.floor(Date.now() / 1_000);
+  return (await shown(key)).expiry - Math.floor(Date.now() / 1_000);
 }
 
 const near = (seconds: number) => [seconds - 5, seconds + 5] as const;
@@ -51,24 +59,24 @@ async function expectForgotten(key: string, seconds: number): Promise<void> {
 
 it('the server forgets a session five minutes after it can be of use, be that more than 30 days away', async () => {
   const short = await stored({ idle: 60_000, endsAt: now + DAY });
-  await expectForgotten(`x:${short.id}`, 120);
-  await expectForgotten(`x:seen:${short.id}`, 86_400);
+  await expectForgotten(`${prefix}${short.id}`, 120);
+  await expectForgotten(`${prefix}seen:${short.id}`, 86_400);
   const ending = await stored({ idle: DAY, endsAt: now + 60_000 });
-  await expectForgotten(`x:${ending.id}`, 60);
+  await expectForgotten(`${prefix}${ending.id}`, 60);
   const long = await stored({ idle: 100 * DAY, endsAt: now + 100 * DAY });
-  await expectForgotten(`x:${long.id}`, 100 * 86_400);
+  await expectForgotten(`${prefix}${long.id}`, 100 * 86_400);
   const ever = await stored({ idle: 1e15, endsAt: 8e15 });
-  expect(await forgottenIn(`x:${ever.id}`)).toBeGreaterThan(9 * 365 * 86_400);
+  expect(await forgottenIn(`${prefix}${ever.id}`)).toBeGreaterThan(9 * 365 * 86_400);
   const past = await stored({ startedAt: now - 9 * DAY, seenAt: now - 9 * DAY, endsAt: now - 8 * DAY });
-  await expectForgotten(`x:${past.id}`, 0);
+  await expectForgotten(`${prefix}${past.id}`, 0);
 });
 
 it('a use moves that end when half of its time is over, and no version', async () => {
   const record = await stored({ idle: 60_000, endsAt: now + DAY });
-  const key = `x:${record.id}`;
-  const before = await double.show(key);
+  const key = `${prefix}${record.id}`;
+  const before = await shown(key);
   await backend.touch([{ id: record.id, epoch: 0, seenAt: now + 30_000 }], signal);
-  expect(await double.show(key)).toEqual(before);
+  expect(await shown(key)).toEqual(before);
   await backend.touch([{ id: record.id, epoch: 0, seenAt: now + 61_000 }], signal);
   await expectForgotten(key, 181);
   expect(await loaded(record)).toEqual({ ...record, seenAt: now + 61_000 });
@@ -77,29 +85,31 @@ it('a use moves that end when half of its time is over, and no version', async (
 });
 
 it('what is over is gone when its time has come, and an ended session when it need not be kept', async () => {
-  const [idle, ended] = [await stored({ idle: 60_000 }), await stored()];
-  await backend.end([ended.id], { at: now, cause: 'killed', by: 'x', keepUntil: now + 600_000 }, signal);
-  await double.advance(LATE + 121);
-  expect(await loaded(idle)).toBeUndefined();
+  const over = await stored({ startedAt: now - 9 * DAY, seenAt: now - 9 * DAY, endsAt: now - 8 * DAY });
+  const ended = await stored();
+  await backend.end([ended.id], { at: now, cause: 'killed', by: 'x', keepUntil: now + 30_000 }, signal);
+  expect(await loaded(over)).toBeDefined();
+  await server.passes(LATE + 5);
+  expect(await loaded(over)).toBeUndefined();
   expect((await loaded(ended))?.ended?.cause).toBe('killed');
-  await double.advance(600);
+  await server.passes(35);
   expect(await loaded(ended)).toBeUndefined();
-  await double.advance(-LATE - 721);
-});
+  await server.passes(-LATE - 40);
+}, 480_000);
 
 it('a last use that was lost counts as now: nobody is idle for it', async () => {
   const record = await stored({ startedAt: now - DAY, seenAt: now - DAY, idle: 2 * DAY });
   expect((await loaded(record))?.seenAt).toBe(now - DAY);
-  await documents.remove(`x:seen:${record.id}`);
+  await documents.remove(`${prefix}seen:${record.id}`);
   expect((await loaded(record))?.seenAt).toBeGreaterThanOrEqual(now);
   await backend.touch([{ id: record.id, epoch: 0, seenAt: now + 7 }], signal);
   expect((await loaded(record))?.seenAt).toBe(now + 7);
 });
 
 it('with durable saves and ends are refused where the replicas are not there, and nothing else', async () => {
-  const durable = couchbase(documents, { prefix: 'x:', durable: 'persist_to_majority', deadline: 1_000 });
+  const durable = couchbase(documents, { prefix, durable: 'persist_to_majority', deadline: 1_000 });
   const record = await stored();
-  await double.durable(false);
+  await server.inject({ durable: true, what: STATUS.durabilityImpossible });
   const refused = { code: 'BACKEND_FAILED', retryable: true };
   await expect(durable.save(makeRecord(environment), signal)).rejects.toMatchObject(refused);
   await expect(durable.save(nextRecord(environment, record, {}), signal)).rejects.toMatchObject(refused);
@@ -107,45 +117,45 @@ it('with durable saves and ends are refused where the replicas are not there, an
   await expect(durable.end([record.id], how, signal)).rejects.toMatchObject(refused);
   expect(await durable.touch([{ id: record.id, epoch: 0, seenAt: now + 9 }], signal)).toEqual([]);
   expect(await backend.save(nextRecord(environment, record, {}), signal)).toBe(true);
-  await double.durable(true);
+  await server.heal();
   expect(await durable.end([record.id], how, signal)).toEqual([record.id]);
 });
 
 it('a save whose answer never came is a fault, and true when it comes again; it is stored once', async () => {
   const record = await stored();
   const next = nextRecord(environment, record, { data: '{"n":1}' });
-  await double.inject({ operation: 'replace', what: 'silence', key: record.id, applied: true, times: 1 });
+  await server.inject({ operation: 'replace', what: 'silence', key: record.id, applied: true, times: 1 });
   await expect(backend.save(next, signal)).rejects.toMatchObject({ code: 'BACKEND_DOWN', retryable: true });
   expect(await backend.save(next, signal)).toBe(true);
   expect(await loaded(record)).toEqual(next);
   const later = nextRecord(environment, next, {});
-  await double.inject({ operation: 'replace', what: 'cut', key: record.id, applied: true, times: 1 });
-  await double.counts();
+  await server.inject({ operation: 'replace', what: 'cut', key: record.id, applied: true, times: 1 });
+  await server.counts();
   await expect(backend.save(later, signal)).rejects.toMatchObject({ code: 'BACKEND_DOWN' });
-  expect((await double.counts()).replace).toBe(1);
+  expect((await server.counts()).replace).toBe(1);
   expect(await backend.save(later, signal)).toBe(true);
 });
 
 it('a session that ended while a save was on its way stays ended when the save arrives', async () => {
-  const other = couchbase(documents, { prefix: 'x:' });
+  const other = couchbase(documents, { prefix });
   const record = await stored();
   await other.end([record.id], { at: now, cause: 'logout', by: undefined, keepUntil: now + DAY }, signal);
   // This one still knows the version that it stored itself.
   expect(await backend.save(nextRecord(environment, record, { data: '{"late":1}' }), signal)).toBe(false);
   expect((await loaded(record))?.ended?.cause).toBe('logout');
-  expect((await double.show(`x:${record.id}`))?.value).not.toContain('late');
+  expect(JSON.stringify(await shown(`${prefix}${record.id}`))).not.toContain('late');
 });
 
 it('a record of more than 20 MB is refused before it is sent, or by the server', async () => {
   const record = makeRecord(environment, { data: `{"x":"${'x'.repeat(20 * 1_024 * 1_024)}"}` });
-  await double.counts();
+  await server.counts();
   for (const user of [undefined, 'ann'])
     await expect(backend.save({ ...record, user }, signal)).rejects.toMatchObject({
       code: 'RECORD_TOO_LARGE',
     });
-  const { insert = 0, get = 0 } = await double.counts();
+  const { insert = 0, get = 0 } = await server.counts();
   expect(insert + get).toBe(0);
-  await double.inject({ operation: 'insert', what: 0x03, times: 1 });
+  await server.inject({ operation: 'insert', what: STATUS.tooLarge, times: 1 });
   await expect(backend.save(makeRecord(environment), signal)).rejects.toMatchObject({
     code: 'RECORD_TOO_LARGE',
   });

@@ -14,7 +14,7 @@ const LONG = process.env.SESSIONKIT_LONG === '1';
 const place = await startPlace();
 const documents = await place.documents();
 const environment = { ...processEnvironment, log: () => {} };
-const { url, user, password, bucket } = place;
+const { url, user, password, bucket, name: store } = place;
 const login = valid(resource, { _class: 'couchbase', cluster: url, bucket, user, password });
 const connection = resource.create(login, { environment });
 place.atEnd(() => resource.close(connection));
@@ -22,14 +22,14 @@ const context = { environment, path: 'session.backend', deadline: 10_000, resour
 const fields = { token: 'a.b', ip: '`', start: '[0]', stop: '\u0000' };
 
 const runs = {
-  'couchbase double': hostileHarness(
+  [store]: hostileHarness(
     (prefix) => couchbase(documents, { prefix, deadline: 10_000 }),
     documents,
     // Each damage costs some ten lists: usually not every one is tried.
     { damaged: true, each: LONG ? 1 : 6 },
   ),
   // What is wrong with a document has nothing to do with the names that people read.
-  'couchbase double, every name changed': hostileHarness(
+  [`${store}, every name changed`]: hostileHarness(
     (key_ns) =>
       module.create(valid(module, { type: 'couchbase', resource: 'store', key_ns, fields }), context),
     documents,
@@ -37,7 +37,7 @@ const runs = {
   ),
 };
 /** Run by `npm run test:long` only: what they show beyond the others is little, and each takes its time. */
-const LATER = new Set(['couchbase double, every name changed']);
+const LATER = new Set([`${store}, every name changed`]);
 
 for (const [name, harness] of Object.entries(runs)) {
   if (!LONG && LATER.has(name)) continue;

@@ -1,8 +1,10 @@
 import { type Backend, can, type SessionId } from '@sessionkit/session-core';
+import { couchbaseLogin } from '@sessionkit/test-stores/couchbase';
 import { type Address, altered } from '@sessionkit/testkit';
 import { type Collection, connect, DocumentNotFoundError, MutateInSpec } from 'couchbase';
 import { couchbase } from '../src/index.js';
 import { digest, Keys } from '../src/options.js';
+import { prefixOf } from './store-harness.js';
 
 /** A collection with some of its methods replaced. */
 type Edit = (
@@ -73,13 +75,12 @@ export const mutantNames = [...Object.keys(COLLECTIONS), ...VERBS] as readonly M
 
 /** The backend with this rule broken, under a prefix and on a cluster of its own. */
 export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
-  const cluster = await connect(`couchbase://${at?.host}:${at?.port}`, {
-    username: 'test',
-    password: 'test-password',
-  });
-  const prefix = `mutant ${digest(name).slice(0, 8)}:`;
+  const { user, password, bucket } = couchbaseLogin();
+  const url = `couchbase://${at?.host}:${at?.port}?network=default`;
+  const cluster = await connect(url, { username: user, password });
+  const prefix = prefixOf(`mutant ${digest(name).slice(0, 8)}`);
   const keys = new Keys(prefix);
-  const documents = cluster.bucket('sessionkit').defaultCollection();
+  const documents = cluster.bucket(bucket).defaultCollection();
   const edit = COLLECTIONS[name as keyof typeof COLLECTIONS] as Edit | undefined;
   const backend = couchbase(
     edit === undefined ? documents : withMembers<Collection>(documents, edit(documents, keys)),

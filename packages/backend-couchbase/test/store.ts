@@ -45,7 +45,11 @@ export async function startPlace(): Promise<Place> {
   };
 }
 
-export function connectTo({ url, user, password }: CouchbaseServer): Promise<Cluster> {
+export function connectTo({
+  url,
+  user,
+  password,
+}: Pick<CouchbaseServer, 'url' | 'user' | 'password'>): Promise<Cluster> {
   return connect(url, { username: user, password });
 }
 

@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net';
 import { vbucketOf } from './bucket.js';
 import { ERROR_MAP } from './configuration.js';
+import { Packets } from './packets.js';
 import {
   durabilityOf,
   FEATURES,
   leb128,
-  lengthOf,
   OPERATIONS,
   type Operation,
   type Reply,
@@ -54,11 +54,7 @@ export class Connection {
   #scram: Scram | undefined;
   #known = false;
   #bucket: string | undefined;
-  /** What has come in and is no whole request yet. */
-  #parts: Buffer[] = [];
-  #length = 0;
-  /** No request is whole with fewer bytes. */
-  #wanted = 0;
+  readonly #packets = new Packets();
 
   constructor(server: Server, socket: Socket, gone: () => void) {
     this.#server = server;
@@ -74,35 +70,16 @@ export class Connection {
   }
 
   #take(chunk: Buffer): void {
-    this.#parts.push(chunk);
-    this.#length += chunk.length;
-    if (this.#length < this.#wanted) return;
-    let rest = this.#parts.length === 1 ? chunk : Buffer.concat(this.#parts);
     const replies: Buffer[] = [];
-    for (;;) {
-      const found = requestIn(rest);
-      if (found === undefined || this.#socket.destroyed) break;
-      rest = rest.subarray(found.length);
-      const reply = this.#handled(found.request);
-      if (reply !== undefined) replies.push(replyTo(found.request, reply));
+    for (const packet of this.#packets.take(chunk)) {
+      const request = requestIn(packet);
+      if (request === undefined) throw new Error(`no request begins with ${packet[0]}`);
+      const operation = OPERATIONS.get(request.opcode);
+      const reply =
+        operation === undefined ? { status: STATUS.unknownCommand } : this.#answer(operation, request);
+      replies.push(replyTo(request, reply));
     }
-    this.#parts = [rest];
-    this.#length = rest.length;
-    this.#wanted = lengthOf(rest);
-    if (replies.length > 0 && !this.#socket.destroyed) this.#socket.write(Buffer.concat(replies));
-  }
-
-  /** Undefined where no answer is to come. */
-  #handled(request: Request): Reply | undefined {
-    const operation = OPERATIONS.get(request.opcode);
-    if (operation === undefined) return { status: STATUS.unknownCommand };
-    const fault = this.#server.faultFor(operation, request);
-    if (fault === undefined) return this.#answer(operation, request);
-    const { what, applied } = fault;
-    if (applied) this.#answer(operation, request);
-    if (typeof what === 'number') return { status: what };
-    if (what === 'cut') this.cut();
-    return undefined;
+    if (replies.length > 0) this.#socket.write(Buffer.concat(replies));
   }
 
   #answer(operation: Operation, request: Request): Reply {
@@ -143,7 +120,10 @@ export class Connection {
     }
     if (!this.#known) return { status: STATUS.authError };
     if (operation === 'clusterConfig')
-      return { status: STATUS.success, value: Buffer.from(this.#server.configuration(this.#bucket)) };
+      return {
+        status: STATUS.success,
+        value: Buffer.from(JSON.stringify(this.#server.configuration(this.#bucket))),
+      };
     if (key.toString() !== settings.bucket) return { status: STATUS.noAccess };
     this.#bucket = settings.bucket;
     return OK;
@@ -155,8 +135,7 @@ export class Connection {
         const path = value.toString();
         const id = this.#server.collectionId(path);
         if (id === undefined) {
-          const scope = path.slice(0, path.indexOf('.') + 1);
-          const known = this.#server.settings.collections.some((name) => name.startsWith(scope));
+          const known = this.#server.hasScope(path.slice(0, path.indexOf('.')));
           return { status: known ? STATUS.unknownCollection : STATUS.unknownScope };
         }
         const body = Buffer.alloc(12);
@@ -183,7 +162,6 @@ export class Connection {
     if (vbucketOf(bytes) !== vbucket) return { status: STATUS.notMyVbucket };
     const durability = durabilityOf(frames);
     if (durability > 3) return { status: STATUS.durabilityInvalid };
-    if (durability > 0 && !this.#server.isDurable) return { status: STATUS.durabilityImpossible };
     const { bucket } = this.#server;
     const key = bytes.toString('latin1');
     switch (operation) {
@@ -207,7 +185,7 @@ export class Connection {
     if (found === undefined) return { status: STATUS.notFound };
     switch (operation) {
       case 'lookupIn':
-        return { ...lookedUp(found.value, value), cas: found.cas };
+        return { ...lookedUp(found, value), cas: found.cas };
       case 'mutateIn': {
         if (cas !== 0n && cas !== found.cas) return { status: STATUS.exists };
         const after = changed(found.value, value);

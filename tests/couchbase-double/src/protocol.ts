@@ -1,5 +1,5 @@
 /** Magic bytes of a packet: https://github.com/couchbase/kv_engine/blob/master/docs/BinaryProtocol.md */
-const MAGIC = { request: 0x80, flexible: 0x08, response: 0x81 } as const;
+const MAGIC = { request: 0x80, flexible: 0x08, response: 0x81, flexibleResponse: 0x18 } as const;
 
 const OPCODES = {
   get: 0x00,
@@ -65,6 +65,7 @@ export const STATUS = {
 export const FEATURES = {
   noDelay: 0x03,
   mutationTokens: 0x04,
+  xattr: 0x06,
   extendedErrors: 0x07,
   selectBucket: 0x08,
   json: 0x0b,
@@ -98,31 +99,36 @@ export function lengthOf(bytes: Buffer): number {
   return bytes.length < HEADER ? HEADER : HEADER + bytes.readUInt32BE(8);
 }
 
-/** The first whole packet of what has come in, and how long it is; undefined while it is not whole. */
-export function requestIn(bytes: Buffer): { readonly request: Request; readonly length: number } | undefined {
-  const length = lengthOf(bytes);
-  if (bytes.length < length) return undefined;
-  const magic = bytes[0];
-  if (magic !== MAGIC.request && magic !== MAGIC.flexible) throw new Error(`no request begins with ${magic}`);
+/** What a client asks with a packet; undefined for one that is no request, such as its answer to a notice of the server. */
+export function requestIn(packet: Buffer): Request | undefined {
+  const magic = packet[0];
+  if (magic !== MAGIC.request && magic !== MAGIC.flexible) return undefined;
   const flexible = magic === MAGIC.flexible;
-  const framesLength = flexible ? bytes.readUInt8(2) : 0;
-  const keyLength = flexible ? bytes.readUInt8(3) : bytes.readUInt16BE(2);
+  const framesLength = flexible ? packet.readUInt8(2) : 0;
+  const keyLength = flexible ? packet.readUInt8(3) : packet.readUInt16BE(2);
   const extrasAt = HEADER + framesLength;
-  const keyAt = extrasAt + bytes.readUInt8(4);
+  const keyAt = extrasAt + packet.readUInt8(4);
   const valueAt = keyAt + keyLength;
   return {
-    length,
-    request: {
-      opcode: bytes.readUInt8(1),
-      frames: bytes.subarray(HEADER, extrasAt),
-      extras: bytes.subarray(extrasAt, keyAt),
-      key: bytes.subarray(keyAt, valueAt),
-      value: bytes.subarray(valueAt, length),
-      vbucket: bytes.readUInt16BE(6),
-      opaque: bytes.readUInt32BE(12),
-      cas: bytes.readBigUInt64BE(16),
-    },
+    opcode: packet.readUInt8(1),
+    frames: packet.subarray(HEADER, extrasAt),
+    extras: packet.subarray(extrasAt, keyAt),
+    key: packet.subarray(keyAt, valueAt),
+    value: packet.subarray(valueAt),
+    vbucket: packet.readUInt16BE(6),
+    opaque: opaqueOf(packet),
+    cas: packet.readBigUInt64BE(16),
   };
+}
+
+/** What a client recognises the answer to its request by. */
+export function opaqueOf(packet: Buffer): number {
+  return packet.readUInt32BE(12);
+}
+
+/** Whether a packet answers a request, and asks for nothing itself. */
+export function isReply(packet: Buffer): boolean {
+  return packet[0] === MAGIC.response || packet[0] === MAGIC.flexibleResponse;
 }
 
 export function replyTo(

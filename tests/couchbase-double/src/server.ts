@@ -1,71 +1,53 @@
 import { createServer, type Server as Listener, type Socket } from 'node:net';
-import { Bucket, type Stored } from './bucket.js';
-import { configurationOf, type Place } from './configuration.js';
+import { Bucket } from './bucket.js';
+import { type Configuration, configurationOf, type Place } from './configuration.js';
 import { Connection } from './connection.js';
-import type { Operation, Request } from './protocol.js';
-
-/** As every SDK marks a document of JSON. */
-const JSON_FLAGS = 0x02000000;
-
-/** What happens to requests of a kind, in place of an answer. */
-export interface Fault {
-  readonly operation: Operation;
-  /** `silence`: no answer; `cut`: the connection is reset; a number: that status. */
-  readonly what: 'silence' | 'cut' | number;
-  /** Only requests whose key has this. */
-  readonly key?: string | undefined;
-  /** The request is done all the same, and only its answer is lost. */
-  readonly applied?: boolean | undefined;
-  /** How often; for ever when left out. */
-  readonly times?: number | undefined;
-}
+import { listening } from './listening.js';
+import { Management } from './management.js';
 
 export interface Settings {
   readonly user: string;
   readonly password: string;
   readonly bucket: string;
-  /** Collections beside the default one, as `scope.collection`. */
-  readonly collections: readonly string[];
 }
 
-export interface Shown {
-  readonly value: string;
-  readonly cas: string;
-  readonly expiry: number;
+/** Where a node listens: for documents, and for its REST interface. */
+export interface Ports {
+  readonly documents: number;
+  readonly management: number;
 }
+
+const DEFAULT = '_default';
 
 /** A node with one bucket. What a test does to it is a method. */
 export class Server {
   readonly settings: Settings;
   readonly bucket = new Bucket();
-  readonly #alternates = new Map<string, Place>();
+  readonly #management = new Management(this);
   readonly #connections = new Set<Connection>();
-  readonly #counts = new Map<Operation, number>();
-  #faults: { fault: Fault; left: number }[] = [];
+  /** Names of the collections by their scopes. */
+  readonly #scopes = new Map<string, Set<string>>([[DEFAULT, new Set([DEFAULT])]]);
+  readonly #collectionIds = new Map<string, number>([[`${DEFAULT}.${DEFAULT}`, 0]]);
   #listener: Listener | undefined;
-  #port = 0;
-  /** Whether writes that ask for durability find enough replicas. */
-  #durable = true;
+  #ports: Ports = { documents: 0, management: 0 };
+  #external: Place | undefined;
+  #revision = 1;
 
   constructor(settings: Settings) {
     this.settings = settings;
   }
 
-  /** Listens, the second time on the port of the first. */
-  async start(): Promise<number> {
+  /** Listens, the second time on the ports of the first. */
+  async start(): Promise<Ports> {
     const listener = createServer({ noDelay: true }, (socket: Socket) => {
       const connection = new Connection(this, socket, () => this.#connections.delete(connection));
       this.#connections.add(connection);
     });
-    await new Promise<void>((resolve, reject) => {
-      listener.once('error', reject);
-      listener.listen(this.#port, '127.0.0.1', resolve);
-    });
-    const address = listener.address();
-    if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
+    const documents = await listening(listener, this.#ports.documents);
+    const management = await this.#management.start(this.#ports.management);
     this.#listener = listener;
-    this.#port = address.port;
-    return this.#port;
+    this.#ports = { documents, management };
+    return this.#ports;
   }
 
   /** Cuts all connections and takes no new ones. The documents stay. */
@@ -74,83 +56,58 @@ export class Server {
     for (const connection of this.#connections) connection.cut();
     if (this.#listener !== undefined) await closed;
     this.#listener = undefined;
+    await this.#management.stop();
   }
 
-  cut(): void {
-    for (const connection of this.#connections) connection.cut();
+  /** Clients that ask for the network `external` are told to come by this address. */
+  setExternal(place: Place | undefined): void {
+    this.#external = place;
+    this.#revision += 1;
   }
 
-  connections(): number {
-    return this.#connections.size;
+  /** What clients are told of the cluster; without a bucket nothing of its partitions. */
+  configuration(bucket?: string): Configuration {
+    return configurationOf(this.#ports, this.#revision, bucket, this.#external);
   }
 
-  /** Clients that ask for the network `name` are told to come by this address. */
-  advertise(name: string, place: Place): void {
-    this.#alternates.set(name, place);
+  get scopes(): readonly { readonly name: string; readonly collections: readonly { name: string }[] }[] {
+    return [...this.#scopes].map(([name, collections]) => ({
+      name,
+      collections: [...collections].map((collection) => ({ name: collection })),
+    }));
   }
 
-  configuration(bucket: string | undefined): string {
-    return configurationOf(this.#port, bucket, this.#alternates);
+  hasScope(name: string): boolean {
+    return this.#scopes.has(name);
   }
 
-  collectionId(path: string): number | undefined {
-    if (path === '_default._default') return 0;
-    const at = this.settings.collections.indexOf(path);
+  /** False where it is there already. */
+  addScope(name: string): boolean {
+    if (this.#scopes.has(name)) return false;
+    this.#scopes.set(name, new Set());
+    return true;
+  }
+
+  /** False where it is there already, or its scope is not. */
+  addCollection(scope: string, name: string): boolean {
+    const collections = this.#scopes.get(scope);
+    if (collections === undefined || collections.has(name)) return false;
+    collections.add(name);
     // Ids of collections begin at 8.
-    return at < 0 ? undefined : at + 8;
+    this.#collectionIds.set(`${scope}.${name}`, 7 + this.#collectionIds.size);
+    return true;
   }
 
-  inject(fault: Fault): void {
-    this.#faults.push({ fault, left: fault.times ?? Number.POSITIVE_INFINITY });
+  /** @param path as `scope.collection` */
+  collectionId(path: string): number | undefined {
+    return this.#collectionIds.get(path);
   }
 
-  heal(): void {
-    this.#faults = [];
-    this.#durable = true;
-  }
-
-  durable(possible: boolean): void {
-    this.#durable = possible;
-  }
-
-  get isDurable(): boolean {
-    return this.#durable;
-  }
-
-  /** Counts a request, and says what is to happen to it. */
-  faultFor(operation: Operation, { key }: Request): Fault | undefined {
-    this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + 1);
-    const found = this.#faults.find(
-      ({ fault, left }) =>
-        left > 0 && fault.operation === operation && (fault.key === undefined || key.includes(fault.key)),
-    );
-    if (found === undefined) return undefined;
-    found.left -= 1;
-    return found.fault;
-  }
-
-  /** Requests of each kind since the last call. */
-  counts(): Partial<Record<Operation, number>> {
-    const counts = Object.fromEntries(this.#counts);
-    this.#counts.clear();
-    return counts;
-  }
-
-  keys(collection = '_default._default'): string[] {
-    return this.bucket.keys(this.collectionId(collection) ?? 0, () => true).map(asText);
-  }
-
-  show(key: string, collection = '_default._default'): Shown | undefined {
-    const found: Stored | undefined = this.bucket.find(this.collectionId(collection) ?? 0, asBytes(key));
-    if (found === undefined) return undefined;
-    return { value: found.value.toString(), cas: `${found.cas}`, expiry: found.expiry };
-  }
-
-  /** Writes past all rules; the expiry stays as it is. */
-  write(key: string, value: string, collection = '_default._default'): void {
-    const id = this.collectionId(collection) ?? 0;
-    const { flags = JSON_FLAGS, expiry = 0 } = this.bucket.find(id, asBytes(key)) ?? {};
-    this.bucket.upsert(id, asBytes(key), Buffer.from(value), { cas: 0n, flags, expiry });
+  /** Keys of a collection, in their order. */
+  keys(path = `${DEFAULT}.${DEFAULT}`): string[] {
+    const id = this.collectionId(path);
+    if (id === undefined) throw new Error(`there is no collection ${path}`);
+    return this.bucket.keys(id, () => true).map((bytes) => Buffer.from(bytes, 'latin1').toString());
   }
 
   clear(): void {
@@ -161,13 +118,4 @@ export class Server {
   advance(seconds: number): void {
     this.bucket.advance(seconds);
   }
-}
-
-/** Keys are bytes; as text of one character for each they can be compared and be members of a map. */
-function asBytes(key: string): string {
-  return Buffer.from(key).toString('latin1');
-}
-
-function asText(bytes: string): string {
-  return Buffer.from(bytes, 'latin1').toString();
 }

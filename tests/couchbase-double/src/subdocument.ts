@@ -1,3 +1,4 @@
+import type { Stored } from './bucket.js';
 import { type Reply, STATUS } from './protocol.js';
 
 // https://github.com/couchbase/kv_engine/blob/master/docs/SubDocument.md: as much of it as members of an object need.
@@ -10,16 +11,26 @@ const PATHS = {
   replace: 0xca,
 } as const;
 
+/** Set where a path does not lead into the document's own JSON. */
+const XATTR = 0x04;
+/** When the document expires, as the server knows it: https://docs.couchbase.com/server/current/learn/data/extended-attributes-fundamentals.html */
+const EXPIRY = '$document.exptime';
+
 interface Spec {
   readonly code: number;
+  readonly flags: number;
   readonly path: string;
   readonly value: string;
 }
 
 /** Answers a lookup of several paths. */
-export function lookedUp(document: Buffer, request: Buffer): Omit<Reply, 'cas'> {
+export function lookedUp({ value: document, expiry }: Stored, request: Buffer): Omit<Reply, 'cas'> {
   const whole = parsed(document);
-  const answers = specsIn(request, false).map(({ code, path }) => {
+  const answers = specsIn(request, false).map(({ code, flags, path }) => {
+    if ((flags & XATTR) !== 0)
+      return path === EXPIRY && code === PATHS.get
+        ? { status: STATUS.success, value: Buffer.from(`${expiry}`) }
+        : { status: STATUS.pathNotFound };
     if (code === PATHS.getDocument) return { status: STATUS.success, value: document };
     if (code !== PATHS.get && code !== PATHS.exists) return { status: STATUS.unknownCommand };
     if (whole === undefined) return { status: STATUS.notJson };
@@ -88,6 +99,7 @@ function* specsOf(request: Buffer, withValue: boolean): Generator<Spec> {
     const end = withValue ? valueAt + request.readUInt32BE(start + 4) : valueAt;
     yield {
       code: request.readUInt8(start),
+      flags: request.readUInt8(start + 1),
       path: request.toString('utf8', pathAt, valueAt),
       value: request.toString('utf8', valueAt, end),
     };

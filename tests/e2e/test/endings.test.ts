@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { couchbaseName } from '@sessionkit/test-stores/couchbase';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cookieOf, idOf, send } from './client.js';
 import { type Fleet, startFleet } from './fleet.js';
@@ -105,7 +106,7 @@ async function deafRedis() {
 describe.each([
   { name: 'redis', startStore: deafRedis, places: true },
   { name: 'memcached', startStore: sharedMemcached, places: false },
-  { name: 'couchbase double', startStore: sharedCouchbase, places: true },
+  { name: couchbaseName(), startStore: sharedCouchbase, places: true },
 ])('200 endings on a $name that gives no notice', ({ name, startStore, places }) => {
   it(`reach the clients within ${UNNOTICED} ms all the same`, async () => {
     const store = await startStore();

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { startCouchbase } from '@sessionkit/test-stores/couchbase';
 import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
@@ -52,11 +53,11 @@ export async function sharedMemcached(): Promise<Pick<SharedStore, 'backend' | '
   };
 }
 
-/** A store that gives no notice: the double of a Couchbase. */
+/** A store that gives no notice: the double of a Couchbase, or the cluster that the environment names. */
 export async function sharedCouchbase(): Promise<Pick<SharedStore, 'backend' | 'resource' | 'stop'>> {
-  const { url, user, password, bucket, stop } = await startCouchbase({ own: true });
+  const { url, user, password, bucket, stop } = await startCouchbase();
   return {
-    backend: '{ type: couchbase, resource: store }',
+    backend: `{ type: couchbase, resource: store, key_ns: "shared ${randomUUID()}:" }`,
     resource: `{ _class: couchbase, cluster: "${url}", bucket: ${bucket}, user: ${user}, password: "${password}" }`,
     stop,
   };

@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
-import { startCouchbase } from '@sessionkit/test-stores/couchbase';
+import { startRelayedCouchbase } from '@sessionkit/test-stores/couchbase';
 import { startMariadb } from '@sessionkit/test-stores/mariadb';
 import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
@@ -99,14 +100,14 @@ describe('two gateways on one store', () => {
   });
 
   it('serve one session from Couchbase, of which there is a double where the environment names none', async () => {
-    const { url, user, password, bucket, double, stop } = await startCouchbase({ own: true });
+    const { url, user, password, bucket, connections, stop } = await startRelayedCouchbase();
     try {
       await twoGateways(
-        `{ type: couchbase, resource: store, key_ns: 'sess::' }`,
+        `{ type: couchbase, resource: store, key_ns: "gateways ${randomUUID()}:" }`,
         `{ _class: couchbase, cluster: "${url}", bucket: ${bucket}, user: ${user}, password: "${password}" }`,
       );
       // Each gateway has given its connections back, those of the thread that lists among them.
-      await expect.poll(() => double?.connections(), { timeout: 5_000 }).toBe(0);
+      await expect.poll(connections, { timeout: 5_000 }).toBe(0);
     } finally {
       await stop();
     }
