@@ -1,14 +1,20 @@
 import {
   deadFrom,
-  type Ended,
-  type Json,
   LOG_PARAMETERS,
   type Millis,
-  type PriorSecret,
   SessionError,
   type SessionId,
   type SessionRecord,
   stopAt,
+  storedClient,
+  storedEnded,
+  storedNumber,
+  storedObject,
+  storedOptional,
+  storedPrior,
+  storedText,
+  storedTexts,
+  storedVersion,
 } from '@sessionkit/session-core';
 import type { Field } from './options.js';
 
@@ -65,8 +71,8 @@ export function decoded(
   seenAt: Millis | undefined,
 ): SessionRecord | SessionError {
   try {
-    const { session, data } = plain(content as { session?: unknown; data?: unknown }, 'the document');
-    return recordOf(id, session, text(data, 'data'), seenAt);
+    const { session, data } = storedObject<{ session?: unknown; data?: unknown }>(content, 'the document');
+    return recordOf(id, session, storedText(data, 'data'), seenAt);
   } catch (error) {
     return corrupt(id, error);
   }
@@ -87,93 +93,35 @@ export function decodedHead(
 
 /** One literal with every member: an object that is spread costs many times more. */
 function recordOf(id: SessionId, session: unknown, data: string, seenAt: Millis | undefined): SessionRecord {
-  const stored = plain(session as Partial<Record<keyof Stored, unknown>>, 'session');
-  const version = number(stored.version, 'version');
-  if (!Number.isSafeInteger(version) || version < 1) throw new Error('version is none');
-  const ended = orNone(stored.ended, endedOf, 'ended');
-  const used = number(stored.seenAt, 'seenAt');
+  const stored = storedObject<Partial<Record<keyof Stored, unknown>>>(session, 'session');
+  const ended = storedOptional(stored.ended, storedEnded, 'ended');
+  const used = storedNumber(stored.seenAt, 'seenAt');
   return {
-    format: number(stored.format, 'format'),
+    format: storedNumber(stored.format, 'format'),
     id,
-    version,
-    writes: list(stored.writes, 'writes'),
-    service: text(stored.service, 'service'),
-    user: orNone(stored.user, text, 'user'),
-    epoch: number(stored.epoch, 'epoch'),
-    secretHash: text(stored.secretHash, 'the hash of the secret'),
-    secretAt: number(stored.secretAt, 'secretAt'),
-    prior: orNone(stored.prior, priorOf, 'prior'),
-    startedAt: number(stored.startedAt, 'startedAt'),
-    authenticatedAt: orNone(stored.authenticatedAt, number, 'authenticatedAt'),
+    version: storedVersion(stored.version),
+    writes: storedTexts(stored.writes, 'writes'),
+    service: storedText(stored.service, 'service'),
+    user: storedOptional(stored.user, storedText, 'user'),
+    epoch: storedNumber(stored.epoch, 'epoch'),
+    secretHash: storedText(stored.secretHash, 'the hash of the secret'),
+    secretAt: storedNumber(stored.secretAt, 'secretAt'),
+    prior: storedOptional(stored.prior, storedPrior, 'prior'),
+    startedAt: storedNumber(stored.startedAt, 'startedAt'),
+    authenticatedAt: storedOptional(stored.authenticatedAt, storedNumber, 'authenticatedAt'),
     seenAt: ended === undefined && seenAt !== undefined && seenAt > used ? seenAt : used,
-    idle: number(stored.idle, 'idle'),
-    endsAt: number(stored.endsAt, 'endsAt'),
-    killAt: orNone(stored.killAt, number, 'killAt'),
+    idle: storedNumber(stored.idle, 'idle'),
+    endsAt: storedNumber(stored.endsAt, 'endsAt'),
+    killAt: storedOptional(stored.killAt, storedNumber, 'killAt'),
     ended,
-    client: clientOf(stored.client),
-    parameters: plain(stored.parameters as SessionRecord['parameters'], 'parameters'),
-    filters: orNone(stored.filters, list, 'filters'),
-    restartedAt: orNone(stored.restartedAt, number, 'restartedAt'),
-    dataVersion: number(stored.dataVersion, 'dataVersion'),
+    client: storedClient(stored.client),
+    parameters: storedObject(stored.parameters, 'parameters'),
+    filters: storedOptional(stored.filters, storedTexts, 'filters'),
+    restartedAt: storedOptional(stored.restartedAt, storedNumber, 'restartedAt'),
+    dataVersion: storedNumber(stored.dataVersion, 'dataVersion'),
     data,
-    extra: orNone(stored.extra as SessionRecord['extra'], extraOf, 'extra'),
+    extra: storedOptional(stored.extra, storedObject<NonNullable<Stored['extra']>>, 'extra'),
   };
-}
-
-function clientOf(value: unknown): SessionRecord['client'] {
-  const client = plain(value as SessionRecord['client'], 'client');
-  return {
-    ip: text(client.ip, 'client.ip'),
-    port: number(client.port, 'client.port'),
-    cipher: text(client.cipher, 'client.cipher'),
-    userAgent: text(client.userAgent, 'client.userAgent'),
-    attributes: plain(client.attributes, 'client.attributes'),
-  };
-}
-
-function endedOf(value: unknown): Ended {
-  const { at, cause, by } = plain(value as Ended, 'ended');
-  return {
-    at: number(at, 'ended.at'),
-    cause: text(cause, 'ended.cause') as Ended['cause'],
-    by: orNone(by, text, 'ended.by'),
-  };
-}
-
-function priorOf(value: unknown): PriorSecret {
-  const { hash, kind, until } = plain(value as PriorSecret, 'prior');
-  if (kind !== 'rotated' && kind !== 'superseded') throw new Error('prior is no secret before this one');
-  return { hash: text(hash, 'prior.hash'), kind, until: orNone(until, number, 'prior.until') };
-}
-
-function extraOf(value: SessionRecord['extra'], name: string): Readonly<Record<string, Json>> {
-  return plain(value, name);
-}
-
-function plain<T extends object>(value: T | undefined, name: string): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || Buffer.isBuffer(value))
-    throw new Error(`${name} is no object`);
-  return value;
-}
-
-function orNone<T, V>(value: V, read: (value: V, name: string) => T, name: string): T | undefined {
-  return value === undefined ? undefined : read(value, name);
-}
-
-function text(value: unknown, name: string): string {
-  if (typeof value !== 'string') throw new Error(`${name} is no text`);
-  return value;
-}
-
-function number(value: unknown, name: string): number {
-  if (typeof value !== 'number' || !Number.isFinite(value)) throw new Error(`${name} is no number`);
-  return value;
-}
-
-function list(value: unknown, name: string): readonly string[] {
-  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
-    throw new Error(`${name} is no list of texts`);
-  return value;
 }
 
 function corrupt(id: SessionId, error: unknown): SessionError {

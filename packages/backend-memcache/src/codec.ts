@@ -1,6 +1,5 @@
 import {
   type ClientInfo,
-  type EndCause,
   type Ended,
   type Json,
   type Millis,
@@ -9,6 +8,9 @@ import {
   type SessionId,
   type SessionRecord,
   stopAt,
+  storedEnded,
+  storedJson,
+  storedPrior,
 } from '@sessionkit/session-core';
 import type { MemberNames } from './options.js';
 
@@ -114,10 +116,14 @@ export function decode(
   const end = value.indexOf(LINE);
   if (end < 0) return corrupt(id, 'it has no data');
   try {
-    return recordOf(id, JSON.parse(value.slice(0, end)) as Members, names, value.slice(end + 1));
+    return recordOf(
+      id,
+      storedJson(value.slice(0, end), 'its first line') as Members,
+      names,
+      value.slice(end + 1),
+    );
   } catch (error) {
-    // Messages of a parser quote what they could not parse.
-    return corrupt(id, error instanceof SyntaxError ? 'it has no JSON' : (error as Error).message);
+    return corrupt(id, (error as Error).message);
   }
 }
 
@@ -223,21 +229,13 @@ function areTexts(value: unknown): value is readonly string[] {
 
 function priorOf(prior: PackedHead[6]): PriorSecret | undefined {
   if (prior === null) return undefined;
-  const [hash, kind, until] = prior;
-  if (
-    typeof hash !== 'string' ||
-    (kind !== 'rotated' && kind !== 'superseded') ||
-    (until !== null && !Number.isFinite(until))
-  )
-    throw new Error('its secret before this one is none');
-  return { hash, kind, until: until ?? undefined };
+  const [hash, kind, until] = Array.isArray(prior) ? prior : [];
+  return storedPrior({ hash, kind, until: until ?? undefined });
 }
 
 function endedOf(ended: unknown): Ended {
-  const [at, cause, by] = (Array.isArray(ended) ? ended : []) as [number, EndCause, string | null];
-  if (!Number.isFinite(at) || typeof cause !== 'string' || (by !== null && typeof by !== 'string'))
-    throw new Error('how it ended cannot be read');
-  return { at, cause, by: by ?? undefined };
+  const [at, cause, by] = Array.isArray(ended) ? ended : [];
+  return storedEnded({ at, cause, by: by ?? undefined });
 }
 
 function corrupt(id: SessionId, why: string): SessionError {

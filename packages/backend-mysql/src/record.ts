@@ -1,6 +1,5 @@
 import {
   deadFrom,
-  type Ended,
   type Head,
   headOf,
   isSessionId,
@@ -10,6 +9,17 @@ import {
   type SessionId,
   type SessionRecord,
   stopAt,
+  storedClient,
+  storedEnded,
+  storedJson,
+  storedNumber,
+  storedObject,
+  storedOptional,
+  storedPrior,
+  storedText,
+  storedTexts,
+  storedVersion,
+  storedWhole,
 } from '@sessionkit/session-core';
 import type { Row } from './database.js';
 import type { Tables } from './options.js';
@@ -19,6 +29,8 @@ type Rest = Pick<
   SessionRecord,
   'format' | 'writes' | 'secretAt' | 'prior' | 'authenticatedAt' | 'dataVersion' | 'extra'
 > & { readonly client: Omit<SessionRecord['client'], 'ip'> };
+
+type Extra = NonNullable<SessionRecord['extra']>;
 
 /** What operators set: JSON in the column `controls`, compared as text to tell whether it changed. */
 type Controls = Pick<SessionRecord, 'parameters' | 'filters' | 'restartedAt'>;
@@ -179,7 +191,7 @@ function controlsOf({ parameters, filters, restartedAt }: SessionRecord): string
 /** A record from its row, or the fault `RECORD_CORRUPT` in its place. */
 export function decoded(row: Row): SessionRecord | SessionError {
   try {
-    return read(row, text(row[14], 'the hash of the secret'), text(row[15], 'data'));
+    return read(row, storedText(row[14], 'the hash of the secret'), storedText(row[15], 'data'));
   } catch (error) {
     return corrupt(row, error);
   }
@@ -197,7 +209,7 @@ export function decodedHead(row: Row): Head | undefined {
 /** Write ids in a text of the column `record`. */
 export function writesIn(json: string | null | undefined, id: SessionId): readonly string[] {
   try {
-    return list(object<Rest>(json, 'record').writes, 'writes');
+    return storedTexts(members<Rest>(json, 'record').writes, 'writes');
   } catch (error) {
     throw corrupt([id], error);
   }
@@ -205,111 +217,47 @@ export function writesIn(json: string | null | undefined, id: SessionId): readon
 
 /** One literal with every member: spreading objects here would cost ten times what parsing does. */
 function read(row: Row, secretHash: string, data: string): SessionRecord {
-  const rest = object<Rest>(row[13], 'record');
-  const controls = object<Controls>(row[12], 'controls');
-  const { client } = rest;
-  if (!isDescribed(client)) throw new Error('the client is not described');
-  if (rest.prior !== undefined && !isPrior(rest.prior)) throw new Error('prior is no secret before this one');
-  const version = whole(row[1], 'version');
-  if (version < 1) throw new Error('version is less than 1');
+  const rest = members<Rest>(row[13], 'record');
+  const controls = members<Controls>(row[12], 'controls');
   return {
-    format: number(rest.format, 'format'),
-    id: text(row[0], 'id') as SessionId,
-    version,
-    writes: list(rest.writes, 'writes'),
-    service: text(row[2], 'service'),
+    format: storedNumber(rest.format, 'format'),
+    id: storedText(row[0], 'id') as SessionId,
+    version: storedVersion(row[1]),
+    writes: storedTexts(rest.writes, 'writes'),
+    service: storedText(row[2], 'service'),
     user: row[3] ?? undefined,
-    epoch: whole(row[5], 'epoch'),
+    epoch: storedWhole(row[5], 'epoch'),
     secretHash,
-    secretAt: number(rest.secretAt, 'secretAt'),
-    prior: rest.prior,
-    startedAt: whole(row[10], 'start'),
-    authenticatedAt: orNone(rest.authenticatedAt, number, 'authenticatedAt'),
-    seenAt: whole(row[6], 'seenAt'),
-    idle: whole(row[7], 'idle'),
-    endsAt: whole(row[8], 'endsAt'),
-    killAt: row[9] == null ? undefined : whole(row[9], 'killAt'),
-    ended: row[11] == null ? undefined : readEnded(row[11]),
-    client: {
-      ip: text(row[4], 'ip'),
-      port: client.port,
-      cipher: client.cipher,
-      userAgent: client.userAgent,
-      attributes: client.attributes,
-    },
-    parameters: orNone(controls.parameters, plain, 'parameters') ?? {},
-    filters: orNone(controls.filters, list, 'filters'),
-    restartedAt: orNone(controls.restartedAt, number, 'restartedAt'),
-    dataVersion: number(rest.dataVersion, 'dataVersion'),
+    secretAt: storedNumber(rest.secretAt, 'secretAt'),
+    prior: storedOptional(rest.prior, storedPrior, 'prior'),
+    startedAt: storedWhole(row[10], 'start'),
+    authenticatedAt: storedOptional(rest.authenticatedAt, storedNumber, 'authenticatedAt'),
+    seenAt: storedWhole(row[6], 'seenAt'),
+    idle: storedWhole(row[7], 'idle'),
+    endsAt: storedWhole(row[8], 'endsAt'),
+    killAt: storedOptional(row[9] ?? undefined, storedWhole, 'killAt'),
+    ended: row[11] == null ? undefined : storedEnded(storedJson(row[11], 'ended')),
+    client: storedClient(rest.client, storedText(row[4], 'ip')),
+    parameters: storedOptional(controls.parameters, storedObject<Controls['parameters']>, 'parameters') ?? {},
+    filters: storedOptional(controls.filters, storedTexts, 'filters'),
+    restartedAt: storedOptional(controls.restartedAt, storedNumber, 'restartedAt'),
+    dataVersion: storedNumber(rest.dataVersion, 'dataVersion'),
     data,
-    extra: orNone(rest.extra, plain, 'extra'),
+    extra: storedOptional(rest.extra, storedObject<Extra>, 'extra'),
   };
 }
 
-function readEnded(json: string | undefined): Ended {
-  const { at, cause, by } = object<Ended>(json, 'ended');
-  if (typeof cause !== 'string' || (by !== undefined && typeof by !== 'string'))
-    throw new Error('ended has no cause, or nobody for its author');
-  return { at: number(at, 'ended.at'), cause, by };
-}
-
-function isDescribed(client: Partial<Rest['client']> | null | undefined): boolean {
-  return (
-    typeof client?.userAgent === 'string' &&
-    typeof client.cipher === 'string' &&
-    typeof client.port === 'number' &&
-    typeof client.attributes === 'object' &&
-    client.attributes !== null
-  );
-}
-
-function isPrior(prior: NonNullable<Rest['prior']> | null): boolean {
-  return (
-    typeof prior?.hash === 'string' &&
-    (prior.kind === 'rotated' || prior.kind === 'superseded') &&
-    (prior.until === undefined || Number.isFinite(prior.until))
-  );
-}
-
-function object<T extends object>(json: string | null | undefined, name: string): T {
-  return plain(JSON.parse(text(json, name)) as T, name);
-}
-
-function plain<T extends object>(value: T, name: string): T {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error(`${name} is no object`);
-  return value;
-}
-
-function orNone<T>(value: T | undefined, read: (value: T, name: string) => T, name: string): T | undefined {
-  return value === undefined ? undefined : read(value, name);
-}
-
-/** Of a column, or what nobody could count with. */
-function whole(value: string | null | undefined, name: string): number {
-  const found = number(value, name);
-  if (!Number.isSafeInteger(found)) throw new Error(`${name} is out of range`);
-  return found;
-}
-
-function text(value: string | null | undefined, name: string): string {
-  if (typeof value !== 'string') throw new Error(`${name} is missing`);
-  return value;
-}
-
-function number(value: unknown, name: string): number {
-  const found = typeof value === 'string' && value !== '' ? Number(value) : value;
-  if (typeof found !== 'number' || !Number.isFinite(found)) throw new Error(`${name} is no number`);
-  return found;
-}
-
-function list(value: unknown, name: string): readonly string[] {
-  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string'))
-    throw new Error(`${name} is no list of texts`);
-  return value;
+/** What the JSON in a column has, of which nothing is known yet. */
+function members<T>(
+  json: string | null | undefined,
+  name: string,
+): Readonly<Partial<Record<keyof T, unknown>>> {
+  return storedObject(storedJson(json, name), name);
 }
 
 function corrupt([id]: Row, error: unknown): SessionError {
-  const reason = error instanceof SyntaxError ? 'a column has no JSON' : (error as Error).message;
-  return new SessionError('RECORD_CORRUPT', `the row of ${id} cannot be understood: ${reason}`);
+  return new SessionError(
+    'RECORD_CORRUPT',
+    `the row of ${id} cannot be understood: ${(error as Error).message}`,
+  );
 }

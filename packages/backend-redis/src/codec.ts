@@ -1,12 +1,15 @@
 import {
   type ClientInfo,
-  type EndCause,
   type Ended,
-  type Json,
   type PriorSecret,
   SessionError,
   type SessionId,
   type SessionRecord,
+  storedEnded,
+  storedJson,
+  storedObject,
+  storedPrior,
+  storedTexts,
 } from '@sessionkit/session-core';
 
 /**
@@ -82,10 +85,9 @@ export function unpack(id: SessionId, members: ReadMembers): SessionRecord | Ses
     return members.every((member) => member === null) ? undefined : corrupt(id, 'it has no head');
   try {
     if (seen === null || data === null) return corrupt(id, 'a member is missing');
-    return recordOf(id, JSON.parse(head) as PackedHead, seen, kill, ended, data);
+    return recordOf(id, storedJson(head, 'its head') as PackedHead, seen, kill, ended, data);
   } catch (error) {
-    // Messages of a parser quote what they could not parse.
-    return corrupt(id, error instanceof SyntaxError ? 'it has no JSON' : (error as Error).message);
+    return corrupt(id, (error as Error).message);
   }
 }
 
@@ -118,12 +120,12 @@ function recordOf(
     killAt: kill === null ? undefined : millis(kill),
     ended: ended === null ? undefined : endedOf(ended),
     client: { ip, port, cipher, userAgent, attributes } satisfies ClientInfo,
-    parameters: packed[14] === null ? NO_PARAMETERS : objectOf(packed[14]),
-    filters: packed[15] === null ? undefined : filtersOf(packed[15]),
+    parameters: packed[14] === null ? NO_PARAMETERS : objectOf(packed[14], 'parameters'),
+    filters: packed[15] === null ? undefined : storedTexts(storedJson(packed[15], 'filters'), 'filters'),
     restartedAt: packed[16] ?? undefined,
     dataVersion: packed[17],
     data,
-    extra: packed[18] === null ? undefined : objectOf<Record<string, Json>>(packed[18]),
+    extra: packed[18] === null ? undefined : objectOf(packed[18], 'extra'),
   };
 }
 
@@ -158,29 +160,14 @@ function areTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string');
 }
 
-function objectOf<T extends object>(text: string): T {
-  const value: unknown = JSON.parse(text);
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new Error('a part of it is no object');
-  return value as T;
-}
-
-function filtersOf(text: string): readonly string[] {
-  const names: unknown = JSON.parse(text);
-  if (!areTexts(names)) throw new Error('its filters are no names');
-  return names;
+function objectOf<T extends object>(text: string, name: string): T {
+  return storedObject(storedJson(text, name), name);
 }
 
 function priorOf(prior: PackedHead[8]): PriorSecret | undefined {
   if (prior === null) return undefined;
-  const [hash, kind, until] = prior;
-  if (
-    typeof hash !== 'string' ||
-    (kind !== 'rotated' && kind !== 'superseded') ||
-    (until !== null && !Number.isFinite(until))
-  )
-    throw new Error('its secret before this one is none');
-  return { hash, kind, until: until ?? undefined };
+  const [hash, kind, until] = Array.isArray(prior) ? prior : [];
+  return storedPrior({ hash, kind, until: until ?? undefined });
 }
 
 /** `ended` is `[at, cause, by, keepUntil]`; `by` is null when the rules did. */
@@ -189,10 +176,9 @@ export function packEnded(ended: Ended, keepUntil: number): string {
 }
 
 function endedOf(text: string): Ended {
-  const [at, cause, by] = JSON.parse(text) as [number, EndCause, string | null];
-  if (!Number.isFinite(at) || typeof cause !== 'string' || (by !== null && typeof by !== 'string'))
-    throw new Error('how it ended cannot be read');
-  return { at, cause, by: by ?? undefined };
+  const ended = storedJson(text, 'ended');
+  const [at, cause, by] = Array.isArray(ended) ? ended : [];
+  return storedEnded({ at, cause, by: by ?? undefined });
 }
 
 function sortedText(parameters: SessionRecord['parameters']): string | null {

@@ -25,4 +25,5 @@ export * from './record.js';
 export * from './router.js';
 export * from './service.js';
 export * from './session.js';
+export * from './stored.js';
 export * from './transport.js';
