@@ -1,4 +1,5 @@
 import { type Backend, can, processEnvironment } from '@sessionkit/session-core';
+import { due } from '@sessionkit/test-stores/run';
 import { type BackendHarness, backendSuite } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Connection } from '../src/connection.js';
@@ -81,10 +82,9 @@ const runs = {
 };
 
 /** Run by `npm run test:long` only: they stand between the others. */
-const LATER = new Set(['in code, every name changed, in another collection', 'from YAML']);
-const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+const LATER = ['in code, every name changed, in another collection', 'from YAML'] as const;
 
-for (const [what, harness] of Object.entries(runs).filter(now)) {
+for (const [what, harness] of due(runs, LATER)) {
   const tests = await backendSuite(harness);
   describe(`the couchbase backend ${what}, on ${place.name}, keeps the contract of a backend`, () => {
     for (const { name, run } of tests) it(name, run);

@@ -1,16 +1,12 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { processEnvironment } from '@sessionkit/session-core';
-import { hostileLine, hostileSuite } from '@sessionkit/testkit';
-import { afterAll, describe, expect, it } from 'vitest';
+import { hostileOn } from '@sessionkit/test-stores/hostile';
+import { LONG } from '@sessionkit/test-stores/run';
 import { couchbase } from '../src/index.js';
 import module from '../src/module.js';
 import resource from '../src/resource.js';
 import { hostileHarness } from './hostile.js';
 import { startPlace, valid } from './store.js';
 
-const WITHIN = 300_000;
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const place = await startPlace();
 const documents = await place.documents();
 const environment = { ...processEnvironment, log: () => {} };
@@ -36,22 +32,5 @@ const runs = {
     { damaged: false, each: 1 },
   ),
 };
-/** Run by `npm run test:long` only: what they show beyond the others is little, and each takes its time. */
-const LATER = new Set([`${store}, every name changed`]);
 
-for (const [name, harness] of Object.entries(runs)) {
-  if (!LONG && LATER.has(name)) continue;
-  const { tests, tally } = await hostileSuite(harness, { steps: LONG ? 2_000 : 60, seed: name.length });
-
-  describe(`${name}: hostile values are kept or refused, and harm nobody`, () => {
-    for (const one of tests) it(one.name, one.run, WITHIN);
-
-    afterAll(() => {
-      expect(tally.changed).toBe(0);
-      const line = hostileLine(name, tally);
-      const folder = process.env.SESSIONKIT_REPORT_DIR;
-      if (folder === undefined) console.log(line);
-      else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
-    });
-  });
-}
+await hostileOn(runs, { later: [`${store}, every name changed`], steps: 60 });

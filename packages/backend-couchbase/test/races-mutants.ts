@@ -1,5 +1,6 @@
 import { type Backend, can, type SessionId } from '@sessionkit/session-core';
 import { couchbaseLogin } from '@sessionkit/test-stores/couchbase';
+import { type RaceMutants, withMembers } from '@sessionkit/test-stores/race-mutants';
 import { type Address, altered } from '@sessionkit/testkit';
 import { type Collection, connect, DocumentNotFoundError, MutateInSpec } from 'couchbase';
 import { couchbase } from '../src/index.js';
@@ -69,12 +70,16 @@ const COLLECTIONS = {
 
 const VERBS = ['a touch that revives', 'an entry that revives'] as const;
 
-export type MutantName = keyof typeof COLLECTIONS | (typeof VERBS)[number];
-export const UPSERTING: MutantName = 'a save that upserts';
-export const mutantNames = [...Object.keys(COLLECTIONS), ...VERBS] as readonly MutantName[];
+type MutantName = keyof typeof COLLECTIONS | (typeof VERBS)[number];
+
+export const mutants: RaceMutants<MutantName> = {
+  names: [...Object.keys(COLLECTIONS), ...VERBS] as MutantName[],
+  upserting: 'a save that upserts',
+  make: mutantOf,
+};
 
 /** The backend with this rule broken, under a prefix and on a cluster of its own. */
-export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
+async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
   const { user, password, bucket } = couchbaseLogin();
   const url = `couchbase://${at?.host}:${at?.port}?network=default`;
   const cluster = await connect(url, { username: user, password });
@@ -108,16 +113,6 @@ export async function mutantOf(name: MutantName, [at]: readonly Address[]): Prom
     async close() {
       await backend.close();
       await cluster.close();
-    },
-  });
-}
-
-function withMembers<T extends object>(target: T, members: Partial<T>): T {
-  return new Proxy(target, {
-    get(_, asked) {
-      if (Object.hasOwn(members, asked)) return Reflect.get(members, asked);
-      const value: unknown = Reflect.get(target, asked);
-      return typeof value === 'function' ? value.bind(target) : value;
     },
   });
 }

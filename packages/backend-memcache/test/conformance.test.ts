@@ -1,8 +1,10 @@
 import { can } from '@sessionkit/session-core';
 import { type MemcachedServer, startMemcached } from '@sessionkit/test-stores/memcached';
+import { due } from '@sessionkit/test-stores/run';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { inCode, memcacheHarness, SMALL_TABLE, withModule } from './harness.js';
+import { ODD_NAMES } from './hostile.js';
 
 const ABILITIES = ['inspect', 'journal', 'presence'] as const;
 
@@ -18,17 +20,7 @@ afterAll(() => Promise.all(servers.map((server) => server.stop())));
 const one = () => servers.slice(0, 1);
 const three = () => servers;
 
-const names = {
-  sid: 'session "id"',
-  user: "o'clock user",
-  service: 'service\\',
-  ip: 'ip %s $1 :x',
-  start: 'start\nof it',
-  stop: ']] stop --',
-  ended: '__proto__',
-  head: '0',
-};
-const options = { names, prefix: 'other*[a-z]?"prefix"%20{}' };
+const options = { names: ODD_NAMES, prefix: 'other*[a-z]?"prefix"%20{}' };
 
 const ways: Record<string, BackendHarness> = {
   'in code': memcacheHarness(one, inCode),
@@ -44,22 +36,18 @@ const cases = backendCases.filter(
 );
 
 /** Run by `npm run test:long` only: they stand between the others. */
-const LATER = new Set(['from a configuration', 'with every name changed']);
-const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+const LATER = ['from a configuration', 'with every name changed'];
 
-describe.each(Object.entries(ways).filter(now))(
-  'the memcache backend %s keeps the contract of a backend',
-  (_, harness) => {
-    it('lists, keeps journals and presence, and has no other ability', async () => {
-      const { a, close } = await harness.open();
-      expect(ABILITIES.every((ability) => can(a, ability))).toBe(true);
-      await close();
-      const applicable = cases.filter(
-        ({ applies, name }) => applies === undefined || /cannot be understood/.test(name),
-      );
-      expect((await backendSuite(harness)).length).toBe(applicable.length);
-    });
+describe.each(due(ways, LATER))('the memcache backend %s keeps the contract of a backend', (_, harness) => {
+  it('lists, keeps journals and presence, and has no other ability', async () => {
+    const { a, close } = await harness.open();
+    expect(ABILITIES.every((ability) => can(a, ability))).toBe(true);
+    await close();
+    const applicable = cases.filter(
+      ({ applies, name }) => applies === undefined || /cannot be understood/.test(name),
+    );
+    expect((await backendSuite(harness)).length).toBe(applicable.length);
+  });
 
-    for (const one of cases) it(one.name, () => runBackendCase(one, harness), 30_000);
-  },
-);
+  for (const one of cases) it(one.name, () => runBackendCase(one, harness), 30_000);
+});

@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createSecret, hashSecret, type SessionRecord } from '@sessionkit/session-core';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { expect, it } from 'vitest';
 import type { MemcacheBackend } from '../src/index.js';
@@ -8,12 +7,6 @@ import { ownServer, signal } from './harness.js';
 
 const own = ownServer(['-m', '256']);
 const make = (members?: Partial<SessionRecord>) => makeRecord(own().environment, members);
-
-function report(lines: readonly string[]): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(lines.join('\n'));
-  else appendFileSync(join(folder, 'summary.txt'), `${lines.join('\n')}\n`);
-}
 
 async function stored(
   backend: MemcacheBackend,
@@ -84,7 +77,7 @@ it('each verb costs what it should, counted in the server', { timeout: 60_000 },
     found[verb] = await cost(task);
     lines.push(`  ${verb.padEnd(34)} ${found[verb]}`);
   }
-  report(lines);
+  print(lines.join('\n'));
   expect(found).toEqual(
     Object.fromEntries(Object.entries(verbs).map(([verb, [, wanted]]) => [verb, wanted])),
   );
@@ -117,5 +110,5 @@ it('the memory that a session takes is told', { timeout: 60_000 }, async () => {
     expect(each).toBeGreaterThan(bytes);
     expect(each).toBeLessThan(bytes + 1_500);
   }
-  report(lines);
+  print(lines.join('\n'));
 });

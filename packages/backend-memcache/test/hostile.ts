@@ -4,6 +4,18 @@ import type { Damage, HostileHarness } from '@sessionkit/testkit';
 import { DEFAULT_NAMES, type MemberNames } from '../src/options.js';
 import { beside } from './harness.js';
 
+/** Names that mean something elsewhere. */
+export const ODD_NAMES = {
+  sid: 'session "id"',
+  user: "o'clock user",
+  service: 'service\\',
+  ip: 'ip %s $1 :x',
+  start: 'start\nof it',
+  stop: ']] stop --',
+  ended: '__proto__',
+  head: '0',
+};
+
 /** Where hostile values are tried. */
 export interface Place {
   /** A backend from a configuration with these options in its section. */

@@ -1,4 +1,5 @@
-import { racesOn } from './races.js';
+import { join } from 'node:path';
+import { racesOn } from '@sessionkit/test-stores/races';
 import { pair } from './store-harness.js';
 
-racesOn(pair, { mutant: false });
+racesOn(pair, { program: join(import.meta.dirname, 'races-process.ts') });

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type Backend, SessionError, type SessionId, type SessionRecord } from '@sessionkit/session-core';
+import type { RaceMutants } from '@sessionkit/test-stores/race-mutants';
 import { type Address, type Alteration, altered } from '@sessionkit/testkit';
 import { MemcacheBackend } from '../src/backend.js';
 import { decode, encode } from '../src/codec.js';
@@ -55,14 +56,18 @@ const MUTANTS = {
   }),
 } as const satisfies Record<string, (store: MemcacheStore, backend: MemcacheBackend) => Alteration>;
 
-export type MutantName = keyof typeof MUTANTS;
-export const UPSERTING: MutantName = 'a save that upserts';
-export const mutantNames = Object.keys(MUTANTS) as readonly MutantName[];
+type MutantName = keyof typeof MUTANTS;
+
+export const mutants: RaceMutants<MutantName> = {
+  names: Object.keys(MUTANTS) as MutantName[],
+  upserting: 'a save that upserts',
+  make: mutantOf,
+};
 
 /** The backend with this rule broken, on a client and under keys of its own. */
-export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
+async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
   const client = clientOf({ host: at?.host ?? '', port: at?.port ?? 0 });
-  const prefix = `mutant:${mutantNames.indexOf(name)}:`;
+  const prefix = `mutant:${mutants.names.indexOf(name)}:`;
   const store = new MemcacheStore([client], checked({ prefix, log: () => {} }));
   const backend = new MemcacheBackend(store);
   return altered(backend, {

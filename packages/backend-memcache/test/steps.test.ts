@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { SessionError, type SessionRecord } from '@sessionkit/session-core';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { expect, it } from 'vitest';
 import { MemcacheBackend } from '../src/backend.js';
@@ -175,10 +174,7 @@ it('a process that is killed at any command leaves each session whole, listed, a
     expect(broken, name).toEqual([]);
     all += steps;
   }
-  const text = `memcached: ${all} steps of ${Object.keys(verbs).length} verbs, ${all} kills, 0 broken`;
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(text);
-  else appendFileSync(join(folder, 'summary.txt'), `${text}\n`);
+  print(`memcached: ${all} steps of ${Object.keys(verbs).length} verbs, ${all} kills, 0 broken`);
   expect(all).toBeGreaterThan(15);
 }, 60_000);
 

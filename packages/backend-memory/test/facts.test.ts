@@ -1,9 +1,5 @@
-import { storeFacts } from '@sessionkit/testkit';
-import { expect, it } from 'vitest';
+import { factsOf } from '@sessionkit/test-stores/facts';
 import { memory } from '../src/index.js';
 
-it('is what its facts say, of which the table of stores is made', async () => {
-  const start = async () => ({ addresses: [], connect: async () => memory(), stop: async () => {} });
-  const facts = await storeFacts({ name: 'the process itself', start });
-  await expect(`${JSON.stringify(facts, undefined, 2)}\n`).toMatchFileSnapshot('facts.json');
-});
+const start = async () => ({ addresses: [], connect: async () => memory(), stop: async () => {} });
+factsOf({ name: 'the process itself', start });

@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Backend, SessionId, SessionRecord } from '@sessionkit/session-core';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import {
   altered,
   FULL_SIZE,
@@ -13,14 +12,7 @@ import {
 import { afterAll, describe, it } from 'vitest';
 import { memory } from '../src/index.js';
 
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const WITHIN = LONG ? 120_000 : 30_000;
-
-function print(line: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
-}
 
 const pairs: RacePair[] = [];
 afterAll(() => Promise.all(pairs.flatMap(({ a, b }) => [a.close(), b.close()])));

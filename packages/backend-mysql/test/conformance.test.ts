@@ -1,38 +1,16 @@
 import { can, processEnvironment } from '@sessionkit/session-core';
-import { type BackendHarness, backendSuite } from '@sessionkit/testkit';
+import { due } from '@sessionkit/test-stores/run';
+import { everyNameChanged, sqlHarness } from '@sessionkit/test-stores/sql';
+import { backendSuite } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
 import type { MysqlBackend, TableOptions } from '../src/index.js';
 import module from '../src/module.js';
-import { COLUMNS, type Column } from '../src/options.js';
+import { COLUMNS } from '../src/options.js';
 import resource from '../src/resource.js';
-import { awkward, emptied, type Place, startPlace, valid } from './store.js';
+import { awkward, emptied, startPlace, valid } from './store.js';
 
 const place = await startPlace();
 const environment = { ...processEnvironment, log: () => {} };
-
-/** Two instances as two processes have them, in tables that were emptied. */
-function harnessOf(
-  place: Place,
-  options: TableOptions,
-  makers: readonly (() => Promise<MysqlBackend> | MysqlBackend)[],
-): BackendHarness {
-  return {
-    async open() {
-      const [a, b] = await Promise.all(makers.map((make) => make()));
-      if (a === undefined || b === undefined) expect.fail('two are needed');
-      await a.check();
-      const beside = await emptied(place, options);
-      return {
-        a,
-        b,
-        ...beside,
-        close: async () => {
-          await Promise.all([a.close(), b.close()]);
-        },
-      };
-    },
-  };
-}
 
 /** Through the code entry, on a pool that the caller made. */
 function inCode(options: TableOptions) {
@@ -52,41 +30,25 @@ function inYaml(section: object) {
   });
 }
 
-const columns = (Object.keys(COLUMNS) as Column[]).filter((column) => column !== 'sid');
-const renamed = {
-  table: awkward('sessions'),
-  names: Object.fromEntries([...columns, 'sid'].map((column) => [column, awkward(column)])),
-};
-const renamedInYaml = {
-  table: renamed.table,
-  sid_field: renamed.names.sid,
-  fields: Object.fromEntries(
-    columns.map((column) => [
-      column.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-      renamed.names[column],
-    ]),
-  ),
-};
+/** On tables that were emptied. */
+const on = (options: TableOptions, makers: readonly (() => MysqlBackend | Promise<MysqlBackend>)[]) =>
+  sqlHarness(makers, () => emptied(place, options));
+const others = { table: 'others' };
+const renamed = everyNameChanged(COLUMNS, awkward);
 
 const runs = {
-  'in code': harnessOf(place, {}, inCode({})),
-  'from YAML, with the table of another name': harnessOf(
-    place,
-    { table: 'others' },
-    inYaml({ table: 'others' }),
-  ),
-  'from YAML, with every name changed to one that needs quoting': harnessOf(
-    place,
-    renamed,
-    inYaml(renamedInYaml),
+  'in code': on({}, inCode({})),
+  'from YAML, with the table of another name': on(others, inYaml(others)),
+  'from YAML, with every name changed to one that needs quoting': on(
+    renamed.options,
+    inYaml(renamed.section),
   ),
 };
 
 /** Run by `npm run test:long` only: they stand between the others. */
-const LATER = new Set(['from YAML, with the table of another name']);
-const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+const LATER = ['from YAML, with the table of another name'] as const;
 
-for (const [what, harness] of Object.entries(runs).filter(now)) {
+for (const [what, harness] of due(runs, LATER)) {
   const tests = await backendSuite(harness);
   describe(`the mysql backend ${what} keeps the contract of a backend`, () => {
     for (const { name, run } of tests) it(name, run);

@@ -1,9 +1,8 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { JournalEntry, PageQuery, SessionId, SessionRecord } from '@sessionkit/session-core';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import type { Pool, RowDataPacket } from 'mysql2/promise';
-import { afterAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import type { MysqlConnection, MysqlPool, MysqlQuery, Value } from '../src/index.js';
 import { tablesOf } from '../src/options.js';
 import { statementsOf } from '../src/statements.js';
@@ -13,17 +12,7 @@ const SESSIONS = 10_000;
 const FLUSHES = 20;
 const place = await startPlace();
 const { database, admin, ask } = place;
-const report: string[] = [];
-
-function tell(line: string): void {
-  report.push(`mariadb: ${line}`);
-  console.log(`mariadb: ${line}`);
-}
-
-afterAll(() => {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder !== undefined) appendFileSync(join(folder, 'summary.txt'), `${report.join('\n')}\n`);
-});
+const tell = (line: string) => print(`mariadb: ${line}`);
 
 /** Sessions of many users in a few services, one in twenty ended. */
 async function filled(table: string) {

@@ -1,20 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { faultSuite } from '@sessionkit/testkit';
-import { afterAll, describe, it } from 'vitest';
+import { faultsOn } from '@sessionkit/test-stores/faults';
 import { single } from './store-harness.js';
 
-const WITHIN = 120_000;
-const suite = await faultSuite(single, { full: process.env.SESSIONKIT_LONG === '1' });
-
-describe(`${single.name} under faults`, () => {
-  for (const { name, run } of suite.cases) it(name, run, WITHIN);
-});
-
-afterAll(async () => {
-  await suite.close();
-  const lines = suite.report().join('\n');
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(lines);
-  else appendFileSync(join(folder, 'summary.txt'), `${lines}\n`);
-}, WITHIN);
+await faultsOn(single);

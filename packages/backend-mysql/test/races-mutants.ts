@@ -1,4 +1,5 @@
 import type { Backend } from '@sessionkit/session-core';
+import { type RaceMutants, withMembers } from '@sessionkit/test-stores/race-mutants';
 import { type Address, altered } from '@sessionkit/testkit';
 import { createPool, type Pool } from 'mysql2';
 import { type MysqlConnection, type MysqlPool, type MysqlQuery, mysql } from '../src/index.js';
@@ -37,12 +38,16 @@ const MUTANTS = {
     sql.includes(`from ${claims} k where`) ? replaced('k.places as b', `'[]' as b`)(sql) : sql,
 } as const satisfies Record<string, Edit>;
 
-export type MutantName = keyof typeof MUTANTS;
-export const UPSERTING: MutantName = 'a save that upserts';
-export const mutantNames = Object.keys(MUTANTS) as readonly MutantName[];
+type MutantName = keyof typeof MUTANTS;
+
+export const mutants: RaceMutants<MutantName> = {
+  names: Object.keys(MUTANTS) as MutantName[],
+  upserting: 'a save that upserts',
+  make: mutantOf,
+};
 
 /** The backend with this rule broken, in tables and on a pool of its own. */
-export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
+async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
   const pool = createPool({ user: 'root', database: 'sessionkit', ...at });
   const table = `mutant_${digest(name)}`;
   const tables = tablesOf({ table });
@@ -69,22 +74,13 @@ function editing(pool: Pool, edit: (sql: string) => string): MysqlPool {
         const real = connection as unknown as MysqlConnection;
         got(
           null,
-          withMember(real, 'execute', (query: MysqlQuery, values, answered) =>
-            real.execute({ ...query, sql: edit(query.sql) }, values, answered),
-          ),
+          withMembers(real, {
+            execute: (query: MysqlQuery, values, answered) =>
+              real.execute({ ...query, sql: edit(query.sql) }, values, answered),
+          }),
         );
       }),
   };
-}
-
-function withMember<T extends object, K extends keyof T>(target: T, name: K, member: T[K]): T {
-  return new Proxy(target, {
-    get(_, asked) {
-      if (asked === name) return member;
-      const value: unknown = Reflect.get(target, asked);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
 }
 
 /** As the insert of the adapter, over whatever there is. */

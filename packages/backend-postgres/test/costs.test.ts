@@ -1,26 +1,15 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { JournalEntry, PageQuery, SessionId, SessionRecord } from '@sessionkit/session-core';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import type pg from 'pg';
-import { afterAll, expect, it, vi } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import { awkward, signal, startPlace } from './store.js';
 
 const SESSIONS = 10_000;
 const FLUSHES = 40;
 const place = await startPlace();
 const { schema, admin } = place;
-const report: string[] = [];
-
-function tell(line: string): void {
-  report.push(`postgres: ${line}`);
-  console.log(`postgres: ${line}`);
-}
-
-afterAll(() => {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder !== undefined) appendFileSync(join(folder, 'summary.txt'), `${report.join('\n')}\n`);
-});
+const tell = (line: string) => print(`postgres: ${line}`);
 
 /** Sessions of many users in a few services, one in twenty ended. */
 async function filled(table: string) {

@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SessionError, type SessionRecord } from '@sessionkit/session-core';
 import {
@@ -8,6 +6,7 @@ import {
   startPostgres,
   startPostgresPair,
 } from '@sessionkit/test-stores/postgres';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import pg from 'pg';
 import { expect, it, vi } from 'vitest';
@@ -108,10 +107,9 @@ it('a fail-over to a standby that lags loses acknowledged saves, and none with d
 }, async () => {
   const without = await failOver(false);
   const having = await failOver(true);
-  const line = `fail-over postgres: acknowledged ${without.acknowledged}, lost ${without.lost} without durable; acknowledged ${having.acknowledged}, lost ${having.lost} with durable`;
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(
+    `fail-over postgres: acknowledged ${without.acknowledged}, lost ${without.lost} without durable; acknowledged ${having.acknowledged}, lost ${having.lost} with durable`,
+  );
   // The first shows that the second could have failed.
   expect(without.lost).toBeGreaterThan(0);
   expect(having.acknowledged).toBeGreaterThan(SESSIONS);

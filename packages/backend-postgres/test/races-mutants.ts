@@ -1,4 +1,5 @@
 import type { Backend } from '@sessionkit/session-core';
+import { type RaceMutants, withMembers } from '@sessionkit/test-stores/race-mutants';
 import { type Address, altered } from '@sessionkit/testkit';
 import pg from 'pg';
 import { type PgClient, type PgPool, type PgQuery, postgres } from '../src/index.js';
@@ -49,12 +50,16 @@ const MUTANTS = {
   ),
 } as const satisfies Record<string, Edit>;
 
-export type MutantName = keyof typeof MUTANTS;
-export const UPSERTING: MutantName = 'a save that upserts';
-export const mutantNames = Object.keys(MUTANTS) as readonly MutantName[];
+type MutantName = keyof typeof MUTANTS;
+
+export const mutants: RaceMutants<MutantName> = {
+  names: Object.keys(MUTANTS) as MutantName[],
+  upserting: 'a save that upserts',
+  make: mutantOf,
+};
 
 /** The backend with this rule broken, in tables and on a pool of its own. */
-export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
+async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
   const pool = new pg.Pool({ user: 'test', database: 'postgres', ...at });
   const table = `mutant_${digest(name)}`;
   const tables = tablesOf({ table });
@@ -79,20 +84,12 @@ export async function mutantOf(name: MutantName, [at]: readonly Address[]): Prom
 /** The pool, with the text of each statement edited on its way. */
 function editing(pool: pg.Pool, edit: (text: string) => string): PgPool {
   const client = (real: PgClient): PgClient =>
-    withMember(real, 'query', (query: PgQuery | string) =>
-      real.query(typeof query === 'string' ? query : { ...query, text: edit(query.text) }),
-    );
-  return withMember(pool as PgPool, 'connect', async () => client(await (pool as PgPool).connect()));
-}
-
-function withMember<T extends object, K extends keyof T>(target: T, name: K, member: T[K]): T {
-  return new Proxy(target, {
-    get(_, asked) {
-      if (asked === name) return member;
-      const value: unknown = Reflect.get(target, asked);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
+    withMembers(real, {
+      query: (query: PgQuery | string) =>
+        real.query(typeof query === 'string' ? query : { ...query, text: edit(query.text) }),
+    });
+  const given: PgPool = pool;
+  return withMembers(given, { connect: async () => client(await given.connect()) });
 }
 
 /** As the insert of the adapter, over whatever there is. */

@@ -1,7 +1,8 @@
-import { appendFileSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { can, SessionError, type SessionRecord } from '@sessionkit/session-core';
 import { type RedisCluster, startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import slotOf from 'cluster-key-slot';
 import { Cluster } from 'ioredis';
@@ -130,7 +131,7 @@ it('each verb costs the round trips that it should', { timeout: 60_000 }, async 
     found[verb] = counted.waits;
     lines.push(`  ${verb.padEnd(20)} ${counted.waits}   ${counted.commands}`);
   }
-  report(lines);
+  print(lines.join('\n'));
   expect(found).toEqual(
     Object.fromEntries(Object.entries(verbs).map(([verb, [, wanted]]) => [verb, wanted])),
   );
@@ -296,9 +297,3 @@ describe('with one of three masters down', () => {
     await backend.close();
   });
 });
-
-function report(lines: readonly string[]): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(lines.join('\n'));
-  else appendFileSync(join(folder, 'summary.txt'), `${lines.join('\n')}\n`);
-}

@@ -2,6 +2,7 @@ import type { Backend, SessionId } from '@sessionkit/session-core';
 import { type RedisCluster, startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
 import { givenCluster, givenSentinel } from '@sessionkit/test-stores/redis-given';
 import { type RedisSentinel, startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
+import { due } from '@sessionkit/test-stores/run';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { KIT_WRITE_WITHIN } from './harness.js';
@@ -71,10 +72,9 @@ const ways: Record<string, BackendHarness> = {
 };
 
 /** Run by `npm run test:long` only: they stand between the others. */
-const LATER = new Set(['in a Cluster, durably', 'behind Sentinel, durably']);
-const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+const LATER = ['in a Cluster, durably', 'behind Sentinel, durably'];
 
-describe.each(Object.entries(ways).filter(now))(
+describe.each(due(ways, LATER))(
   'the redis backend from a configuration %s keeps the contract of a backend',
   (_, way) => {
     it('has all abilities but fences, so that every case applies', async () => {

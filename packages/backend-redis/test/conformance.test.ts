@@ -1,7 +1,9 @@
 import { type RedisServer, startRedis } from '@sessionkit/test-stores/redis';
+import { due } from '@sessionkit/test-stores/run';
 import { type BackendHarness, backendCases, backendSuite, runBackendCase } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { redisHarness, withIoredis, withModule, withNodeRedis } from './harness.js';
+import { ODD_NAMES } from './hostile.js';
 
 let server: RedisServer;
 beforeAll(async () => {
@@ -9,21 +11,7 @@ beforeAll(async () => {
 }, 300_000);
 afterAll(() => server.stop());
 
-const names = {
-  sid: 'session "id"',
-  user: "o'clock user",
-  service: 'service\\',
-  ip: 'ip %s $1 :x',
-  start: 'start\nof it',
-  stop: ']] stop --',
-  data: 'data 東京',
-  seen: 'seen;',
-  epoch: '__proto__',
-  kill: 'kill ',
-  ended: '0',
-  head: '*',
-};
-const options = { names, prefix: 'other * [a-z]? "prefix" ' };
+const options = { names: ODD_NAMES, prefix: 'other * [a-z]? "prefix" ' };
 
 const ways: Record<string, BackendHarness> = {
   'with ioredis': redisHarness(() => server, withIoredis),
@@ -34,16 +22,12 @@ const ways: Record<string, BackendHarness> = {
 };
 
 /** Run by `npm run test:long` only: they stand between the others. */
-const LATER = new Set(['from a configuration', 'with every name changed']);
-const now = ([way]: readonly [string, unknown]) => process.env.SESSIONKIT_LONG === '1' || !LATER.has(way);
+const LATER = ['from a configuration', 'with every name changed'];
 
-describe.each(Object.entries(ways).filter(now))(
-  'the redis backend %s keeps the contract of a backend',
-  (_, harness) => {
-    it('has all abilities but fences, so that every case applies', async () => {
-      expect(await backendSuite(harness)).toHaveLength(backendCases.length);
-    });
+describe.each(due(ways, LATER))('the redis backend %s keeps the contract of a backend', (_, harness) => {
+  it('has all abilities but fences, so that every case applies', async () => {
+    expect(await backendSuite(harness)).toHaveLength(backendCases.length);
+  });
 
-    for (const one of backendCases) it(one.name, () => runBackendCase(one, harness), 30_000);
-  },
-);
+  for (const one of backendCases) it(one.name, () => runBackendCase(one, harness), 30_000);
+});

@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { createSecret, hashSecret, type SessionRecord } from '@sessionkit/session-core';
+import { print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
 import type { RedisBackend } from '../src/index.js';
@@ -9,12 +8,6 @@ import { ownServer } from './own-server.js';
 
 const own = ownServer();
 const make = (members?: Partial<SessionRecord>) => makeRecord(own().environment, members);
-
-function report(lines: readonly string[]): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(lines.join('\n'));
-  else appendFileSync(join(folder, 'summary.txt'), `${lines.join('\n')}\n`);
-}
 
 async function stored(backend: RedisBackend, count: number, members: (n: number) => Partial<SessionRecord>) {
   const records = Array.from({ length: count }, (_, n) => make(members(n)));
@@ -113,7 +106,7 @@ it('each verb costs the commands that it should, counted in the server', { timeo
     found[verb] = cost.sent;
     lines.push(`  ${verb.padEnd(24)} ${cost.sent.padEnd(34)} ${cost.counted}`);
   }
-  report(lines);
+  print(lines.join('\n'));
   expect(found).toEqual(
     Object.fromEntries(Object.entries(verbs).map(([verb, [, wanted]]) => [verb, wanted])),
   );
@@ -168,5 +161,5 @@ it('the memory that a session takes is told', { timeout: 60_000 }, async () => {
     expect(each).toBeGreaterThan(bytes);
     expect(each).toBeLessThan(bytes + 2_500);
   }
-  report(lines);
+  print(lines.join('\n'));
 });

@@ -1,5 +1,3 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import {
   type Backend,
@@ -11,12 +9,12 @@ import {
 } from '@sessionkit/session-core';
 import { startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
 import { startRedisSentinel } from '@sessionkit/test-stores/redis-sentinel';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { expect, it, vi } from 'vitest';
 import { clusterSection, sentinelSection } from './many-harness.js';
 import { connectBy } from './store-harness.js';
 
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const WITHIN = 180_000;
 const SESSIONS = 8;
 /** How long a replica receives nothing before its master is killed, in ms: until so many saves were acknowledged, or for this long. */
@@ -151,7 +149,7 @@ for (const [name, start] of Object.entries(places)) {
         await place.stop();
       }
     }
-    report(`fail-over ${name}: ${told.join('; ')}`);
+    print(`fail-over ${name}: ${told.join('; ')}`);
     // The first shows that the second could have failed.
     expect(lost[0]).toBeGreaterThan(0);
     expect(lost[1]).toBe(0);
@@ -202,7 +200,7 @@ for (const [name, start] of Object.entries(places)) {
       }
       await watching;
       const took = Math.max(0, Math.round(served - (takenOver ?? 0)));
-      report(
+      print(
         `fail-over ${name}: ${down} saves refused as BACKEND_DOWN, served ${took} ms after the new master was`,
       );
       expect(down).toBeGreaterThan(0);
@@ -237,10 +235,4 @@ async function replicated({ master }: Place): Promise<void> {
 function faultOf(error: unknown): SessionError {
   if (error instanceof SessionError) return error;
   throw error;
-}
-
-function report(line: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
 }

@@ -2,6 +2,22 @@ import type { Backend, SessionId } from '@sessionkit/session-core';
 import type { Damage, HostileHarness } from '@sessionkit/testkit';
 import { DEFAULT_NAMES, type MemberNames } from '../src/options.js';
 
+/** Names that mean something elsewhere. */
+export const ODD_NAMES = {
+  sid: 'session "id"',
+  user: "o'clock user",
+  service: 'service\\',
+  ip: 'ip %s $1 :x',
+  start: 'start\nof it',
+  stop: ']] stop --',
+  data: 'data 東京',
+  seen: 'seen;',
+  epoch: '__proto__',
+  kill: 'kill ',
+  ended: '0',
+  head: '*',
+};
+
 /** Where hostile values are tried. */
 export interface Place {
   /** A backend from a configuration with these options in its section. */

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
+import { racesOn } from '@sessionkit/test-stores/races';
 import { cluster, sentinel } from './many-harness.js';
-import { racesOn } from './races.js';
 
-for (const harness of [sentinel, cluster]) racesOn(harness, { mutant: false });
+const program = join(import.meta.dirname, 'races-process.ts');
+for (const harness of [sentinel, cluster]) racesOn(harness, { program });

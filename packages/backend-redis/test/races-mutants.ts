@@ -1,4 +1,5 @@
 import type { Backend } from '@sessionkit/session-core';
+import type { RaceMutants } from '@sessionkit/test-stores/race-mutants';
 import { type Address, altered } from '@sessionkit/testkit';
 import { RedisBackend } from '../src/backend.js';
 import { connectionOf } from '../src/client.js';
@@ -51,12 +52,16 @@ const MUTANTS = {
   },
 } as const satisfies Record<string, Edit>;
 
-export type MutantName = keyof typeof MUTANTS;
-export const UPSERTING: MutantName = 'a save that upserts';
-export const mutantNames = Object.keys(MUTANTS) as readonly MutantName[];
+type MutantName = keyof typeof MUTANTS;
+
+export const mutants: RaceMutants<MutantName> = {
+  names: Object.keys(MUTANTS) as MutantName[],
+  upserting: 'a save that upserts',
+  make: mutantOf,
+};
 
 /** The backend with this rule broken, on a client of its own. */
-export async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
+async function mutantOf(name: MutantName, [at]: readonly Address[]): Promise<Backend> {
   const client = await ioredisClient(`redis://${at?.host}:${at?.port}`);
   const store = new RedisStore(connectionOf(client), checked({ prefix: `${name}:`, log: () => {} }));
   const { script, put }: Edit = MUTANTS[name];
