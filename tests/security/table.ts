@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { describe, expect, it } from 'vitest';
 import { type Start, starter, type Weakness } from './world.js';
 
@@ -37,8 +36,7 @@ export function check(name: string, holds: (start: Start) => Promise<void>, weak
 /** A line of the summary of `npm test`. */
 export function report(): void {
   const { checks, caught } = counted;
-  const line = `security: ${rows.length} rows, ${checks} checks (${caught} of them fail where a service is made weak)`;
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(
+    `security: ${rows.length} rows, ${checks} checks (${caught} of them fail where a service is made weak)`,
+  );
 }

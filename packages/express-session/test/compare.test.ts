@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Express } from './app.js';
 import { MUTANTS } from './compare-mutants.js';
@@ -101,10 +100,9 @@ describe('a mutant is caught', () => {
 });
 
 afterAll(() => {
-  const line = `express-session: ${told.stories} stories on Express 4 and 5, ${told.requests} requests: ${told.otherwise} answered otherwise than by express-session, on purpose; ${told.caught} of ${MUTANTS.length} mutants caught`;
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(
+    `express-session: ${told.stories} stories on Express 4 and 5, ${told.requests} requests: ${told.otherwise} answered otherwise than by express-session, on purpose; ${told.caught} of ${MUTANTS.length} mutants caught`,
+  );
 });
 
 function send(browser: Browser, step: Step): Promise<Answer> {

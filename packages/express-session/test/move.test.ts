@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CASES } from './move-cases.js';
 import { MUTANTS } from './move-mutants.js';
@@ -21,10 +20,9 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await world.stop();
-  const line = `express-session: ${told.moves} moves from the real connect-redis and connect-pg-simple logged nobody out; ${told.caught} of ${MUTANTS.length} mutants caught`;
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(
+    `express-session: ${told.moves} moves from the real connect-redis and connect-pg-simple logged nobody out; ${told.caught} of ${MUTANTS.length} mutants caught`,
+  );
 });
 
 function store(name: string): OldStore {

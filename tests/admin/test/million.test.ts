@@ -1,15 +1,14 @@
 import type { ChildProcess } from 'node:child_process';
-import { appendFileSync } from 'node:fs';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 import { nextMessage, startProgram } from '@sessionkit/test-stores/program';
 import { type RedisServer, startRedis } from '@sessionkit/test-stores/redis';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Filled, Order } from './million-process.js';
 
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const READERS = 10;
 const COUNT = LONG ? 1_000_000 : 20_000;
 const MOST_ABOVE_IDLE = 100;
@@ -44,10 +43,7 @@ describe.each(['memory', 'Redis'])(`${COUNT.toLocaleString('en')} sessions in %s
 
   afterAll(() => {
     child?.kill('SIGKILL');
-    const line = `${COUNT.toLocaleString('en')} sessions in ${store} over HTTP: ${figures.join(', ')}`;
-    const folder = process.env.SESSIONKIT_REPORT_DIR;
-    if (folder === undefined) console.log(line);
-    else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+    print(`${COUNT.toLocaleString('en')} sessions in ${store} over HTTP: ${figures.join(', ')}`);
   });
 
   async function tell(order: Order): Promise<number> {

@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, PASSWORD, startUpstream } from './app.js';
 import { startGateway } from './clients/context.js';
@@ -20,10 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => {
   operator?.close();
-  const line = `command-line clients: ${ROWS.length} rows, ${ok} ok`;
-  console.log(line);
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(`command-line clients: ${ROWS.length} rows, ${ok} ok`);
 });
 
 describe('an unmodified command-line client', () => {

@@ -1,14 +1,13 @@
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { couchbaseName } from '@sessionkit/test-stores/couchbase';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cookieOf, idOf, send } from './client.js';
 import { type Fleet, startFleet } from './fleet.js';
 import { type Hold, holdEvents, holdSocket, startLiveUpstream, told } from './holds.js';
 import { SHARED_STORES, type SharedStore, sharedCouchbase, sharedMemcached } from './shared-store.js';
 
-const LONG = process.env.SESSIONKIT_LONG === '1';
 /** Endings of each kind of store. */
 const COUNT = LONG ? 200 : 40;
 /** Latest p99 in ms that clients may see where the store gives notice, latest of all where it does not. */
@@ -59,12 +58,6 @@ const percentile = (values: readonly number[], share: number) =>
   [...values].sort((a, b) => a - b)[Math.ceil(values.length * share) - 1] ?? Number.NaN;
 const ms = (value: number) => `${Math.round(value)} ms`;
 
-function report(line: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
-  console.log(line);
-}
-
 let upstream: Awaited<ReturnType<typeof startLiveUpstream>>;
 beforeAll(async () => {
   upstream = await startLiveUpstream();
@@ -82,10 +75,10 @@ describe.each(Object.entries(SHARED_STORES))('200 endings in two gateways on %s'
     const { courses, late } = await endings(store, PACE);
     const latencies = courses.map(({ seen }) => seen);
     const [half, most] = [percentile(latencies, 0.5), percentile(latencies, 0.99)];
-    report(
+    print(
       `endings ${name}: ${latencies.length} of ${COUNT}, p50 ${ms(half)}, p99 ${ms(most)} (at most ${NOTICED}); ${slowest(courses)}`,
     );
-    report(
+    print(
       `endings ${name}: ${late.length} set by ttl, at most ${ms(Math.max(...late))} late (at most ${DUE_WITHIN})`,
     );
     expect(latencies).toHaveLength(COUNT);
@@ -114,7 +107,7 @@ describe.each([
       const { courses } = await endings(store, SPREAD, places);
       const latencies = courses.map(({ seen }) => seen);
       const [half, most] = [percentile(latencies, 0.5), Math.max(...latencies)];
-      report(
+      print(
         `endings ${name}, no notice: ${latencies.length} of ${COUNT}, p50 ${ms(half)}, last ${ms(most)} (at most ${UNNOTICED})`,
       );
       expect(latencies).toHaveLength(COUNT);

@@ -1,5 +1,4 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type App, OPERATOR, startApp, startUpstream } from './app.js';
 import { send } from './client.js';
@@ -67,10 +66,7 @@ async function starts(version: RegExp): Promise<string[]> {
 }
 
 function report(form: string, { links, dead }: Crawled): void {
-  const line = `links: ${links.length} crawled, ${links.length - dead.length} ok (${form})`;
-  console.log(line);
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
+  print(`links: ${links.length} crawled, ${links.length - dead.length} ok (${form})`);
 }
 
 describe('every link in every document leads somewhere', () => {

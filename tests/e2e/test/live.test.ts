@@ -1,8 +1,9 @@
 // What sessions do and hold, seen from a process that serves none of them: two gateways and an admin API alone, on one Redis.
-import { appendFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { Agent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { startRedis } from '@sessionkit/test-stores/redis';
+import { print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OPERATOR, PASSWORD, Program, startUpstream, until } from './app.js';
 import { cookieOf, idOf, send } from './client.js';
@@ -87,15 +88,9 @@ async function seen(what: string, id: string, so: (attributes: Attributes) => bo
     return so(attributes) && attributes;
   });
   const took = Math.round(performance.now() - begun);
-  report(`live: ${what} seen by the third process after ${took} ms (at most ${SEEN})`);
+  print(`live: ${what} seen by the third process after ${took} ms (at most ${SEEN})`);
   expect(took).toBeLessThanOrEqual(SEEN * PATIENCE);
   return found;
-}
-
-function report(line: string): void {
-  console.log(line);
-  const reports = process.env.SESSIONKIT_REPORT_DIR;
-  if (reports) appendFileSync(join(reports, 'summary.txt'), `${line}\n`);
 }
 
 beforeAll(async () => {
@@ -317,7 +312,7 @@ describe('a gateway that is killed', () => {
       return thread !== pid && queries.every(({ completed }) => completed !== undefined);
     });
     const took = performance.now() - killed;
-    report(`live: a killed gateway vanished after ${Math.round(took)} ms (lease ${LEASE})`);
+    print(`live: a killed gateway vanished after ${Math.round(took)} ms (lease ${LEASE})`);
     expect(took).toBeLessThan(LEASE + SEEN * PATIENCE);
     expect((await shown(id)).connections.length).toBeLessThan(before.connections.length);
   });

@@ -1,16 +1,13 @@
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { startRedis } from '@sessionkit/test-stores/redis';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import { OPERATOR, startUpstream, until } from './app.js';
 import { cookieOf, idOf, send } from './client.js';
 import { counting, freePort, Gateway, traffic } from './reloading.js';
-
-const LONG = process.env.SESSIONKIT_LONG === '1';
 
 let upstream: string;
 let other: string;
@@ -67,12 +64,6 @@ const VARIANTS: readonly (() => string)[] = [
   () => yaml(),
 ];
 
-function report(line: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(line);
-  else appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
-}
-
 describe('a reload under steady traffic', () => {
   it('fails no request and loses no session, in memory and in Redis', async () => {
     const count = 20;
@@ -84,7 +75,7 @@ describe('a reload under steady traffic', () => {
       expect((await send(`${gateway.app.admin}/readyz`)).status).toBe(200);
     }
     const { requests, failures, kept, sessions } = await load.stop();
-    report(
+    print(
       `reloads ${count}, requests ${requests}, failed ${failures.length}, sessions kept ${kept} of ${sessions}`,
     );
     expect(failures).toEqual([]);
@@ -136,7 +127,7 @@ describe('a reload under steady traffic', () => {
     const before = await settled();
     for (let i = 3; i < 3 + count; i++) await round(i);
     const after = await settled();
-    report(
+    print(
       `reloads ${count}: descriptors ${before.descriptors} before, ${after.descriptors} after; clients of the store ${before.clients} before, ${after.clients} after`,
     );
     expect(after.descriptors).toBeLessThanOrEqual(before.descriptors + 2);

@@ -1,6 +1,7 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
+import { print } from '@sessionkit/test-stores/run';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type App, OPERATOR, run, startApp, startUpstream } from './app.js';
 import { type Answer, cookieOf, idOf, send } from './client.js';
@@ -98,10 +99,7 @@ const counts = { started: 0, visitedTwice: 0 };
 
 afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
-  const line = `samples: ${counts.started} started, ${counts.visitedTwice} visited twice`;
-  const reports = process.env.SESSIONKIT_REPORT_DIR;
-  if (reports === undefined) console.log(line);
-  else appendFileSync(join(reports, 'summary.txt'), `${line}\n`);
+  print(`samples: ${counts.started} started, ${counts.visitedTwice} visited twice`);
 });
 
 /** A folder from which the packages are found, as where somebody installed them beside the configuration. */

@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process';
-import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { afterEach, describe, expect, it } from 'vitest';
 import {
   config,
@@ -20,7 +21,6 @@ import { cookieOf, idOf, send } from './client.js';
 const exec = promisify(execFile);
 const bin = join(repository, 'apps', 'sessionkit', 'bin', 'sessionkit.mjs');
 const certificates = join(repository, 'apps', 'admin-api', 'test', 'fixtures', 'tls');
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const env = { SESSIONKIT_ADMIN_PASSWORD: PASSWORD };
 const servers: Server[] = [];
 
@@ -233,10 +233,9 @@ describe('sessionkit sessions', () => {
       const begun = Date.now();
       const { rows, peak } = await most(many, json);
       expect(rows).toBe(json ? many * 500 + 2 : many * 500 + 1);
-      const line = `sessionkit sessions list${json ? ' --json' : ''}: ${many * 500} rows in ${Math.round((Date.now() - begun) / 100) / 10} s, ${Math.round(peak)} MB at most, ${Math.round(peak - few.peak)} MB above 2000 rows`;
-      const folder = process.env.SESSIONKIT_REPORT_DIR;
-      if (folder) appendFileSync(join(folder, 'summary.txt'), `${line}\n`);
-      console.log(line);
+      print(
+        `sessionkit sessions list${json ? ' --json' : ''}: ${many * 500} rows in ${Math.round((Date.now() - begun) / 100) / 10} s, ${Math.round(peak)} MB at most, ${Math.round(peak - few.peak)} MB above 2000 rows`,
+      );
       expect(peak - few.peak).toBeLessThan(100);
     }
   }, 900_000);

@@ -1,4 +1,3 @@
-import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { postgres } from '@sessionkit/backend-postgres';
@@ -7,6 +6,7 @@ import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { buildProgram, type Program } from '@sessionkit/test-stores/program';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { testEnvironment } from '@sessionkit/testkit';
 import { type Cluster, Redis } from 'ioredis';
 import pg from 'pg';
@@ -16,7 +16,6 @@ import { calling, clusterOf } from './steps-cluster.js';
 
 const environment = testEnvironment({ start: Date.now(), random: 'real' });
 const TIMEOUT = 300_000;
-const LONG = process.env.SESSIONKIT_LONG === '1';
 /** Keys with leases of their own. */
 const LEASED = /:(?:places:.*|process:.*|processes)$/;
 let program: Program;
@@ -25,12 +24,6 @@ beforeAll(async () => {
   program = await buildProgram(join(import.meta.dirname, 'steps-process.ts'));
 });
 afterAll(() => program.remove());
-
-function report(text: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(text);
-  else appendFileSync(join(folder, 'summary.txt'), `${text}\n`);
-}
 
 describe('a process that is killed at any command to Redis', () => {
   let client: Redis;
@@ -75,7 +68,7 @@ describe('a process that is killed at any command to Redis', () => {
     timeout: TIMEOUT,
   }, async () => {
     const outcome = await killAtEveryStep(subject);
-    report(line('redis', outcome));
+    print(line('redis', outcome));
     expect(outcome.broken).toEqual([]);
     expect(outcome.kills).toBe(outcome.steps);
   });
@@ -86,7 +79,7 @@ describe('a process that is killed at any command to Redis', () => {
     const order = { ...subject.order, reversed: true };
     const names = ['create, with a user', 'end of 1'];
     const outcome = await killAtEveryStep({ ...subject, order }, names);
-    report(line('  with the opposite order (a mutant)', outcome));
+    print(line('  with the opposite order (a mutant)', outcome));
     expect([...new Set(outcome.broken.map((text) => text.replace(/, \d+ steps.*/s, '')))].sort()).toEqual(
       names,
     );
@@ -140,7 +133,7 @@ describe('a process that is killed at any command to a Redis Cluster', () => {
       const order = { ...subject.order, reversed };
       const names = LONG ? undefined : reversed ? ['create, with a user', 'end of 1'] : ['change of user'];
       const outcome = await killAtEveryStep({ ...subject, order }, names);
-      report(line(`redis cluster, ${reversed ? 'last' : 'first'} commands arrived`, outcome));
+      print(line(`redis cluster, ${reversed ? 'last' : 'first'} commands arrived`, outcome));
       expect(outcome.broken).toEqual([]);
       expect(outcome.kills).toBe(outcome.steps);
     },
@@ -196,7 +189,7 @@ describe('a process that is killed at any statement to PostgreSQL', () => {
         { ...subject, order: { ...subject.order, inFlight } },
         names,
       );
-      report(line(inFlight ? 'postgres, killed under way' : 'postgres', outcome));
+      print(line(inFlight ? 'postgres, killed under way' : 'postgres', outcome));
       expect(outcome.broken).toEqual([]);
       expect(outcome.steps).toBe(outcome.verbs + (inFlight ? outcome.verbs : 0));
     },
