@@ -10,6 +10,8 @@ import type { Store } from './store.js';
 
 /** Asked of a store at a time. */
 const PAGE = 500;
+/** How often the others are listed at most, however fast new logins follow each other. */
+const ROUNDS = 10;
 
 /** The sessions of the user of one of them, in its service or share group. */
 export class OwnSessions {
@@ -54,13 +56,18 @@ export class OwnSessions {
     return (await this.#end([id])).includes(id);
   }
 
-  /** How many. */
+  /** How many. Lists until a list has none that is new: a login that is stored meanwhile is ended, too. */
   async endOthers(): Promise<number> {
     if (this.#readOnly) throw readOnly();
+    const met = new Set<SessionId>([this.current]);
     let ended = 0;
-    for await (const page of this.#pages()) {
-      const others = page.map(({ id }) => id).filter((id) => id !== this.current);
-      if (others.length > 0) ended += (await this.#end(others)).length;
+    for (let round = 0, before = 0; round < ROUNDS && met.size > before; round++) {
+      before = met.size;
+      for await (const page of this.#pages()) {
+        const others = page.map(({ id }) => id).filter((id) => !met.has(id));
+        for (const id of others) met.add(id);
+        if (others.length > 0) ended += (await this.#end(others)).length;
+      }
     }
     return ended;
   }

@@ -88,8 +88,8 @@ export interface SessionVerbs {
    */
   end(id: SessionId): Promise<boolean>;
   /**
-   * Ends all other sessions of the user (`logout`) and answers how many. One whose login is under way meanwhile may be left, and so may one that the store's lists miss
-   * (some of an `approximate` store do).
+   * Ends all other sessions of the user (`logout`) and answers how many. Those that log in meanwhile are ended, too: the store is asked until it lists no new one. Left may be one whose
+   * login is stored after the last list, and one that the store's lists miss (some of an `approximate` store do).
    * @throws SessionError as {@link sessions}, and `SESSION_READ_ONLY`.
    */
   endOthers(): Promise<number>;

@@ -16,9 +16,18 @@ import type { Store } from '../src/store.js';
 const client = { ip: '192.0.2.7', port: 1, cipher: '', userAgent: '', attributes: {} };
 const times = { duration: 100, idle: 100, anonymousIdle: 100 };
 
+const record = (at: number, user: string, endsAt: number): SessionRecord => ({
+  ...newRecord(createId(processEnvironment, at), 'shop', 'h', client, times, at),
+  user,
+  version: 1,
+  endsAt,
+});
+
 /** A store of four sessions: two of Ann's that live, one of hers that has run out, and Bob's. Lists what it is asked for and more, a row at a time. */
 class FakeStore {
-  readonly records: readonly SessionRecord[];
+  readonly records: SessionRecord[];
+  /** Are stored one by one, each while another is being ended. */
+  readonly arriving: SessionRecord[] = [];
   readonly ended: SessionId[] = [];
   readonly how: unknown[] = [];
   readonly backend = {
@@ -32,17 +41,11 @@ class FakeStore {
   };
 
   constructor() {
-    const record = (at: number, user: string, endsAt: number): SessionRecord => ({
-      ...newRecord(createId(processEnvironment, at), 'shop', 'h', client, times, at),
-      user,
-      version: 1,
-      endsAt,
-    });
     this.records = [
-      record(1, 'ann', 100),
-      record(2, 'ann', 40),
-      record(3, 'ann', 100),
-      record(4, 'bob', 100),
+      record(41, 'ann', 100),
+      record(42, 'ann', 40),
+      record(43, 'ann', 100),
+      record(44, 'bob', 100),
     ];
   }
 
@@ -51,7 +54,7 @@ class FakeStore {
   }
 
   get bobs(): SessionRecord {
-    return this.records[3] as SessionRecord;
+    return this.records.find(({ user }) => user === 'bob') as SessionRecord;
   }
 
   now = () => 50;
@@ -62,6 +65,8 @@ class FakeStore {
   end = async (ids: readonly SessionId[], ...how: unknown[]) => {
     this.ended.push(...ids);
     this.how.push(how);
+    // Older than all, so that the list has passed it by: a session that was there and is logged in only now.
+    this.records.unshift(...this.arriving.splice(0, 1));
     return ids;
   };
 }
@@ -92,6 +97,19 @@ const cases: Readonly<Record<string, (make: Make) => Promise<void>>> = {
     assert.equal(await own.endOthers(), 1);
     assert.deepEqual(store.ended, [store.ids[2]]);
     assert.deepEqual(store.how, [['logout', 'ann', 7]]);
+  },
+  'ends those that log in while the others are being ended': async (make) => {
+    const { store, own } = make();
+    const [late, later] = [record(40, 'ann', 100), record(39, 'ann', 100)];
+    store.arriving.push(late, later);
+    const [, , third] = store.ids;
+    assert.equal(await own.endOthers(), 3);
+    assert.deepEqual(store.ended, [third, late.id, later.id]);
+  },
+  'gives up on one who logs in again and again': async (make) => {
+    const { store, own } = make();
+    store.arriving.push(...Array.from({ length: 30 }, (_, i) => record(40 - i, 'ann', 100)));
+    assert.equal(await own.endOthers(), 10);
   },
   'ends one of them by its id': async (make) => {
     const { store, own } = make();
@@ -153,6 +171,23 @@ const mutants: Readonly<Record<string, Make>> = {
       },
     };
   }),
+  'lists the others once': broken(({ own, store }) => ({
+    endOthers: async () => {
+      const others = (await own.list()).filter(({ current }) => !current);
+      const ids = others.map(({ id }) => id);
+      return (await store.end(ids, 'logout', 'ann', 7)).length;
+    },
+  })),
+  'lists the others for ever': broken(({ own, store }) => ({
+    endOthers: async () => {
+      let ended = 0;
+      for (;;) {
+        const others = (await own.list()).filter(({ current }) => !current);
+        if (others.length === 0) return ended;
+        for (const { id } of others) ended += (await store.end([id], 'logout', 'ann', 7)).length;
+      }
+    },
+  })),
   'ends whatever it is given': broken(({ store }) => ({
     end: async (id) => (await store.end([id], 'logout', 'ann', 7)).includes(id),
   })),

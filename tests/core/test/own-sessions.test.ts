@@ -129,7 +129,30 @@ it('ends more than one page of them', async () => {
     return page;
   };
   await (all[3] as Browser).look(async (session) => expect(await session.endOthers()).toBe(6));
-  expect(pages).toEqual([3, 3, 1]);
+  // And once more, for those that have come meanwhile.
+  expect(pages).toEqual([3, 3, 1, 1]);
+});
+
+it('ends also those that log in meanwhile, in whatever process', async () => {
+  const one = rig();
+  const two = world({ backend: one.real.share() }, { clock: one.clock });
+  // Its session is older than all, so that the list has passed it by when it is logged in.
+  const late = new Browser(two.service);
+  await late.look((session) => session.set('cart', ['tea']));
+  const [first, second] = (await browsers(one, 'ann', 2)) as [Browser, Browser];
+  let ends = 0;
+  one.broken.end = async (...parts: Parameters<typeof one.real.end>) => {
+    const ended = await one.real.end(...parts);
+    if (ends++ === 0) await late.look((session) => session.login('ann'));
+    return ended;
+  };
+  await first.look(async (session) => expect(await session.endOthers()).toBe(2));
+  expect(ends).toBe(2);
+  expect(await Promise.all([first, second, late].map(codeOf))).toEqual([
+    undefined,
+    'session_ended',
+    'session_ended',
+  ]);
 });
 
 it('a session without a user has none', async () => {
