@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import {
   attach,
   type HttpOptions,
@@ -6,13 +7,18 @@ import {
   noteOpened,
   type SessionMiddleware,
 } from '@sessionkit/http-node';
-import { type Service, SessionError } from '@sessionkit/session-core';
+import { type Service, type Session, SessionError } from '@sessionkit/session-core';
 import { passportUser, type UserOf } from './user.js';
 import { ExpressVisit } from './visit.js';
 
 export interface ExpressSessionOptions extends HttpOptions {
   /** Who is logged in, by the data of a session: when that changes, the session is logged in or out. Default: {@link passportUser}. */
   readonly user?: UserOf | undefined;
+}
+
+const below = Symbol('sessionkit.express-session');
+interface VisitedRequest extends IncomingMessage {
+  [below]: ExpressVisit;
 }
 
 /**
@@ -40,9 +46,23 @@ export function expressSession(service: Service, options: ExpressSessionOptions 
         const answer = attach(visit, request, response, settings);
         if (answer === undefined) return;
         visit.install();
+        (request as VisitedRequest)[below] = visit;
         noteOpened(request, service, answer);
         next();
       })
       .catch(next);
   };
+}
+
+/**
+ * The SessionKit session below `req.session`: for what express-session does not have, such as `sessions()`, `endOthers()` and `rotate()`. Its data is that of `req.session`: change it there.
+ * @throws SessionError `CONFIG_INVALID` when no {@link expressSession} stands before the handler.
+ */
+export function sessionOf(request: IncomingMessage): Session {
+  const visit = (request as Partial<VisitedRequest>)[below];
+  if (visit !== undefined) return visit.session;
+  throw new SessionError(
+    'CONFIG_INVALID',
+    'the request has no session: put expressSession before this handler',
+  );
 }

@@ -13,7 +13,7 @@ export interface AppSession {
   regenerate(done: (error?: unknown) => void): unknown;
   reload(done: (error?: unknown) => void): unknown;
   destroy(done?: (error?: unknown) => void): unknown;
-  touch(): unknown;
+  touch(done?: () => void): unknown;
 }
 
 interface User {

@@ -18,6 +18,10 @@ function meeting(session: Handler): (request: never, response: never) => void {
     if (waiting === undefined) waiting = then;
     else for (const go of [waiting, then]) go();
   };
+  let over = () => {};
+  const destroyed = new Promise<void>((resolve) => {
+    over = resolve;
+  });
   app.use(session);
   app.get('/', (request, response) => response.json({ ...request.session, cookie: undefined }));
   app.get('/begin', (request, response) => {
@@ -34,11 +38,15 @@ function meeting(session: Handler): (request: never, response: never) => void {
   });
   app.get('/slow', (request, response) => {
     request.session.slow = true;
-    met(() => setTimeout(() => response.send('slow'), 50));
+    met(() => void destroyed.then(() => response.send('slow')));
   });
   app.get('/logout', (request, response) => {
     const { session } = request;
-    met(() => session.destroy(() => response.send('out')));
+    const answer = () => {
+      over();
+      response.send('out');
+    };
+    met(() => session.destroy(answer));
   });
   return app as never;
 }
