@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import http, { type IncomingHttpHeaders } from 'node:http';
 
 export interface Answer {
@@ -18,7 +19,9 @@ export interface Ask extends Omit<http.RequestOptions, 'headers'> {
 /** Sends one request and reads its answer; rejects when the answer is cut off. */
 export function ask(port: number, path = '/', options: Ask = {}): Promise<Answer> {
   const { cookie, body, onHead, headers = {}, ...rest } = options;
-  const fields = Object.entries({ ...headers, cookie }).filter(([, value]) => value !== undefined);
+  const fields = Object.entries({ ...headers, ...(cookie !== undefined && { cookie }) }).filter(
+    ([, value]) => value !== undefined,
+  );
   return new Promise((resolve, reject) => {
     const request = http.request(
       { host: '127.0.0.1', port, path, ...rest, headers: Object.fromEntries(fields) },
@@ -39,6 +42,34 @@ export function ask(port: number, path = '/', options: Ask = {}): Promise<Answer
     request.on('error', reject);
     if (typeof body === 'object') void upload(request, body);
     else request.end(body);
+  });
+}
+
+/** Asks for a WebSocket; answers the status, and goes away again. */
+export function shakeHands(
+  port: number,
+  path: string,
+  fields: Readonly<Record<string, string | undefined>>,
+): Promise<number> {
+  const own = Object.entries(fields).filter(([, value]) => value !== undefined);
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+    ...Object.fromEntries(own),
+  };
+  return new Promise((resolve, reject) => {
+    const request = http.get({ host: '127.0.0.1', port, path, headers, agent: false });
+    request.on('error', reject);
+    request.on('response', (answer) => {
+      answer.resume();
+      resolve(answer.statusCode ?? 0);
+    });
+    request.on('upgrade', (answer, socket) => {
+      socket.destroy();
+      resolve(answer.statusCode ?? 0);
+    });
   });
 }
 

@@ -35,6 +35,11 @@ export const FASTIFY: Integration = {
               if (location !== undefined) void reply.redirect(location, status);
               else void reply.send(typeof body === 'object' ? Readable.from(body) : body);
             },
+            begin(status, fields = {}) {
+              reply.hijack();
+              reply.raw.writeHead(status, fields).flushHeaders();
+              return (text) => void reply.raw.end(text);
+            },
           });
           return reply;
         },

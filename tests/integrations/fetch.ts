@@ -36,6 +36,20 @@ function callOf(request: Request, session: Session, answer: Call['answer']): Cal
     session,
     body: () => (request.body ?? nothing()) as AsyncIterable<Uint8Array>,
     answer,
+    begin(status, fields) {
+      let end = (_text: string) => {};
+      const text = new Promise<string>((resolve) => {
+        end = resolve;
+      });
+      answer(
+        status,
+        fields,
+        (async function* () {
+          yield await text;
+        })(),
+      );
+      return end;
+    },
   };
 }
 

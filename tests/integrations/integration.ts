@@ -10,6 +10,8 @@ export interface Call {
   /** What the client sends, as it arrives. */
   body(): AsyncIterable<Uint8Array>;
   answer(status: number, fields?: Readonly<Record<string, string>>, body?: Body): void;
+  /** Flushes the head of an answer before there is anything of its body; answers the function that ends it with a text. */
+  begin(status: number, fields?: Readonly<Record<string, string>>): (text: string) => void;
 }
 
 export type Route = (call: Call) => void | Promise<void>;

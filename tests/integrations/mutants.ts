@@ -3,6 +3,9 @@ import { ACCESS } from './cases/access.js';
 import { ANSWERS } from './cases/answers.js';
 import type { Case } from './cases/case.js';
 import { CLIENTS } from './cases/clients.js';
+import { ERRORS } from './cases/errors.js';
+import { OWN } from './cases/own.js';
+import { SOCKETS } from './cases/sockets.js';
 import { STREAMS } from './cases/streams.js';
 import { TRUST } from './cases/trust.js';
 import { onVisit, type Tamper } from './world.js';
@@ -67,6 +70,38 @@ export const MUTANTS: Readonly<Record<string, Mutant>> = {
       onVisit(service, (visit) => {
         visit.close = () => {};
       }),
+  },
+  'tells of a fault without its code': {
+    by: ERRORS,
+    tamper: (service) =>
+      onVisit(service, ({ session }) => {
+        const login = session.login.bind(session);
+        session.login = (user) =>
+          login(user).catch(() => {
+            throw new Error('something failed');
+          });
+      }),
+  },
+  'ends no other session': {
+    by: OWN,
+    tamper: (service) =>
+      onVisit(service, ({ session }) => {
+        session.endOthers = async () => 2;
+      }),
+  },
+  'ends none by its id': {
+    by: OWN,
+    tamper: (service) =>
+      onVisit(service, ({ session }) => {
+        session.end = async () => true;
+      }),
+  },
+  'tells no socket that its session is over': {
+    by: SOCKETS,
+    tamper: (service) =>
+      onVisit(service, ({ session }) =>
+        Object.defineProperty(session, 'signal', { value: new AbortController().signal }),
+      ),
   },
   'believes every proxy': {
     by: TRUST,

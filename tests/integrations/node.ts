@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import * as expressSession from '@sessionkit/express-session';
 import {
+  type HttpOptions,
   openUpgrade,
   requireSession,
   type SessionHandler,
@@ -40,6 +42,12 @@ function callOf(request: IncomingMessage, response: ServerResponse, session: Ses
       response.statusCode = status;
       for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
       send(response, body);
+    },
+    begin(status, fields = {}) {
+      response.statusCode = status;
+      for (const [name, value] of Object.entries(fields)) response.setHeader(name, value);
+      response.flushHeaders();
+      return (text) => void response.end(text);
     },
   };
 }
@@ -115,9 +123,31 @@ interface StackTraits {
   /** A rejected promise of a handler goes to the error handlers by itself. */
   readonly awaits: boolean;
   readonly express: boolean;
+  /** How the session comes in. */
+  readonly entry?: Entry | undefined;
 }
 
-function stacked({ name, create, awaits, express }: StackTraits): Integration {
+interface Entry {
+  middleware(service: Service, options: HttpOptions): Middleware;
+  sessionOf(request: IncomingMessage): Session;
+}
+
+const usual: Entry = { middleware: sessionMiddleware, sessionOf };
+
+/** The API of express-session. Somebody looks at `req.session`, so that it is compared with what is stored; the suite itself uses the session below. */
+const compatible: Entry = {
+  middleware(service, options) {
+    const middleware = expressSession.expressSession(service, options);
+    return (request, response, next) =>
+      middleware(request, response, (error) => {
+        void (request as { session?: unknown }).session;
+        next(error);
+      });
+  },
+  sessionOf: expressSession.sessionOf,
+};
+
+function stacked({ name, create, awaits, express, entry = usual }: StackTraits): Integration {
   return {
     name,
     errors: { unhandled: 503 },
@@ -128,11 +158,11 @@ function stacked({ name, create, awaits, express }: StackTraits): Integration {
         for (const [name, value] of Object.entries(app.before ?? {})) response.setHeader(name, value);
         next();
       });
-      stack.use(sessionMiddleware(service, { trustProxy: app.trustProxy, environment }));
+      stack.use(entry.middleware(service, { trustProxy: app.trustProxy, environment }));
       for (const [path, access] of Object.entries(app.access ?? {})) stack.use(path, requireSession(access));
       for (const [path, route] of Object.entries(app.routes)) {
         const run = async (request: IncomingMessage, response: ServerResponse) => {
-          const call = callOf(request, response, sessionOf(request));
+          const call = callOf(request, response, entry.sessionOf(request));
           await route(express ? { ...call, answer: answerOfExpress(response as ExpressResponse) } : call);
         };
         const handle: Middleware = awaits
@@ -180,5 +210,12 @@ export const NODE: readonly Integration[] = [
     create: (app) => expressApp(express5 as unknown as typeof express4, app),
     awaits: true,
     express: true,
+  }),
+  stacked({
+    name: 'Express 5 with the API of express-session',
+    create: (app) => expressApp(express5 as unknown as typeof express4, app),
+    awaits: true,
+    express: true,
+    entry: compatible,
   }),
 ];

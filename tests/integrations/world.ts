@@ -1,5 +1,5 @@
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { type MemoryBackend, memory } from '@sessionkit/backend-memory';
 import {
   createSessionManager,
@@ -116,10 +116,13 @@ async function start(
   });
   tamper?.(service, manager);
   const server = await integration.serve(service, app, environment);
+  // Upgraded ones are none of the server's any more.
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => connections.add(socket));
   onTestFinished(async () => {
     await new Promise<void>((resolve) => {
       server.close(() => resolve());
-      server.closeAllConnections();
+      for (const socket of connections) socket.destroy();
     });
     await manager.close();
   });

@@ -33,6 +33,10 @@ const WAYS: Readonly<Record<string, (call: Call) => void>> = {
   'a redirect': (call) => call.answer(303, { 'x-app': '1', location: '/home' }),
   '204': (call) => call.answer(204, { 'x-app': '1' }),
   '304': (call) => call.answer(304, { 'x-app': '1', etag: '"x"' }),
+  'a head that is flushed early': (call) => {
+    const end = call.begin(200, { 'x-app': '1' });
+    setTimeout(() => end('app'), 5);
+  },
 };
 
 const set = (call: Call) => {

@@ -89,6 +89,44 @@ export const CLIENTS: readonly Case[] = [
     },
   },
   {
+    name: 'a client that goes away in the middle of its upload leaves no visit open, and its session as it was',
+    async run(stage) {
+      let begun = false;
+      let failed = false;
+      const w = await stage.start({
+        routes: {
+          '/set': (call) => {
+            call.session.set('n', 1);
+            call.answer(200, {}, 'set');
+          },
+          '/upload': async (call) => {
+            try {
+              for await (const _ of call.body()) begun = true;
+            } catch (error) {
+              failed = true;
+              throw error;
+            }
+            call.session.set('n', 2);
+            call.answer(200, {}, 'whole');
+          },
+          '/get': (call) => call.answer(200, {}, String(call.session.get('n'))),
+        },
+        failed: () => ({ status: 500, body: 'failed' }),
+      });
+      const cookie = cookieOf(await ask(w.port, '/set'));
+      const headers = { cookie, 'content-type': 'application/octet-stream', 'content-length': '1000' };
+      const at = { host: '127.0.0.1', port: w.port, path: '/upload', agent: false };
+      const request = http.request({ ...at, method: 'POST', headers });
+      request.on('error', () => {});
+      request.write('a part of it');
+      await until('the upload has begun', () => begun);
+      request.destroy();
+      await until('the route is told', () => failed);
+      await visitsAreClosed(w);
+      expect((await ask(w.port, '/get', { cookie })).body).toBe('1');
+    },
+  },
+  {
     name: 'requests at the same time that change different keys lose none of them',
     async run(stage) {
       const w = await stage.start({

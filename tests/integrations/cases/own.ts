@@ -1,3 +1,5 @@
+import type { SessionId } from '@sessionkit/session-core';
+import { signedIn } from '@sessionkit/testkit';
 import { expect } from 'vitest';
 import { ask, cookieOf } from '../client.js';
 import { visitsAreClosed } from './answers.js';
@@ -31,6 +33,60 @@ export const OWN: readonly Case[] = [
       expect(all.body).toBe('1');
       expect(all.headers['set-cookie']?.[0]).toMatch(/^sid=;/);
       expect((await ask(w.port, '/sessions', { cookie: first?.cookie })).status).toBe(401);
+      await visitsAreClosed(w);
+    },
+  },
+  {
+    name: "a user ends one of the own sessions by its id, and nobody else's",
+    async run(stage) {
+      const w = await stage.start({
+        routes: {
+          '/me': (call) => call.answer(200, {}, call.session.user),
+          '/end': async (call) => {
+            let id = '';
+            for await (const chunk of call.body()) id += Buffer.from(chunk).toString();
+            call.answer(200, {}, String(await call.session.end(id as SessionId)));
+          },
+        },
+      });
+      const [here, there, bob] = [
+        await signedIn(w.service, 'alice'),
+        await signedIn(w.service, 'alice'),
+        await signedIn(w.service, 'bob'),
+      ];
+      const end = async (id: string) => {
+        const headers = { ...here.headers, 'content-type': 'text/x-id' };
+        return (await ask(w.port, '/end', { method: 'POST', headers, body: id })).body;
+      };
+      expect(await end(bob.id)).toBe('false');
+      expect(await end(there.id)).toBe('true');
+      expect(await end(there.id)).toBe('false');
+      const me = async ({ headers }: typeof here) => (await ask(w.port, '/me', { headers })).body;
+      expect(await me(here)).toBe('alice');
+      expect(await me(bob)).toBe('bob');
+      const over = await ask(w.port, '/me', { headers: there.headers });
+      expect([over.status, JSON.parse(over.body).code]).toEqual([401, 'session_ended']);
+      await visitsAreClosed(w);
+    },
+  },
+  {
+    name: 'who is signed in for a test is served as one who has logged in, until the clock is turned',
+    async run(stage) {
+      const w = await stage.start(
+        {
+          access: { '/me': { require: 'user' } },
+          routes: {
+            '/me': (call) => call.answer(200, {}, `${call.session.user} ${call.session.get('cart')}`),
+          },
+        },
+        { idleTimeout: 600_000 },
+      );
+      const { headers } = await signedIn(w.service, 'alice', { cart: ['tea'] });
+      expect((await ask(w.port, '/me', { headers })).body).toBe('alice tea');
+      w.turn(610_000);
+      const late = await ask(w.port, '/me', { headers });
+      expect([late.status, JSON.parse(late.body).code]).toEqual([401, 'session_expired']);
+      expect((await ask(w.port, '/me')).status).toBe(401);
       await visitsAreClosed(w);
     },
   },

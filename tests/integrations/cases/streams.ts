@@ -150,6 +150,34 @@ export const STREAMS: readonly Case[] = [
     },
   },
   {
+    name: 'a head is flushed before there is a body, and what is changed after it is stored before the answer ends',
+    async run(stage) {
+      let seen = () => {};
+      const head = new Promise<void>((resolve) => {
+        seen = resolve;
+      });
+      const w = await stage.start({
+        routes: {
+          '/set': set,
+          '/flush': async (call) => {
+            const end = call.begin(200);
+            // Not within the route: whoever answers by a value has answered only when it is over.
+            void head.then(() => {
+              call.session.set('late', 1);
+              end('last');
+            });
+          },
+          '/get': (call) => call.answer(200, {}, String(call.session.get('late'))),
+        },
+      });
+      const cookie = cookieOf(await ask(w.port, '/set'));
+      expect((await ask(w.port, '/flush', { cookie, onHead: seen })).body).toBe('last');
+      expect(w.store.saves).toBe(2);
+      expect((await ask(w.port, '/get', { cookie })).body).toBe('1');
+      await visitsAreClosed(w);
+    },
+  },
+  {
     name: 'an answer whose late change cannot be stored does not look whole',
     async run(stage) {
       const w = await stage.start({

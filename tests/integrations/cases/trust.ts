@@ -1,6 +1,8 @@
 import { expect } from 'vitest';
-import { ask, cookieOf } from '../client.js';
-import { METHODS, type Route } from '../integration.js';
+import { ask, cookieOf, shakeHands } from '../client.js';
+import { type Call, METHODS, type Route } from '../integration.js';
+import { until } from '../world.js';
+import { visitsAreClosed } from './answers.js';
 import type { Case } from './case.js';
 
 const forwarded = {
@@ -28,6 +30,34 @@ const FOREIGN: Readonly<Record<string, Readonly<Record<Column, boolean>>>> = {
 };
 const UNSAFE: readonly string[] = ['POST', 'PUT', 'PATCH', 'DELETE'];
 const TRANSPORTS = ['cookie', 'nothing', 'bearer'] as const;
+
+interface Row {
+  readonly site: (typeof SITES)[number];
+  readonly origin: Column;
+  readonly transport: (typeof TRANSPORTS)[number];
+}
+
+const ROWS: readonly Row[] = SITES.flatMap((site) =>
+  ORIGINS.flatMap((origin) => TRANSPORTS.map((transport) => ({ site, origin, transport }))),
+);
+
+const isForeign = ({ site, origin }: Row) => FOREIGN[site ?? 'absent']?.[origin] === true;
+
+/** The fields that a request of a row has. The token in the cookie opens as a bearer token, too. */
+function fieldsOf({ site, origin, transport }: Row, port: number, cookie: string) {
+  const origins = {
+    absent: undefined,
+    own: `http://127.0.0.1:${port}`,
+    other: 'https://evil.example',
+    null: 'null',
+  };
+  return {
+    'sec-fetch-site': site,
+    origin: origins[origin],
+    cookie: transport === 'cookie' ? cookie : undefined,
+    authorization: transport === 'bearer' ? `Bearer ${cookie.slice('sid='.length)}` : undefined,
+  };
+}
 
 export const TRUST: readonly Case[] = [
   {
@@ -66,10 +96,6 @@ export const TRUST: readonly Case[] = [
             call.session.set('n', 1);
             call.answer(200, {}, 'set');
           },
-          '/token': (call) => {
-            call.session.set('n', 1);
-            call.answer(200, {}, 'set');
-          },
           '/': (call) => {
             reached++;
             call.answer(200, {}, 'ok');
@@ -77,40 +103,56 @@ export const TRUST: readonly Case[] = [
         },
       });
       const cookie = cookieOf(await ask(w.port, '/set'));
-      // The same token opens as a bearer token.
-      const authorization = `Bearer ${cookie.slice('sid='.length)}`;
-      const own = `http://127.0.0.1:${w.port}`;
-      const origins: Record<Column, string | undefined> = {
-        absent: undefined,
-        own,
-        other: 'https://evil.example',
-        null: 'null',
-      };
-      const rows = SITES.flatMap((site) =>
-        ORIGINS.flatMap((origin) =>
-          METHODS.flatMap((method) => TRANSPORTS.map((transport) => ({ site, origin, method, transport }))),
-        ),
-      );
+      const rows = ROWS.flatMap((row) => METHODS.map((method) => ({ ...row, method })));
       const wrong: unknown[] = [];
       let allowed = 0;
-      const check = async ({ site, origin, method, transport }: (typeof rows)[number]) => {
-        const foreign = FOREIGN[site ?? 'absent']?.[origin] === true;
-        const expected = foreign && UNSAFE.includes(method) && transport !== 'bearer' ? 403 : 200;
+      const check = async (row: (typeof rows)[number]) => {
+        const { method, transport } = row;
+        const expected = isForeign(row) && UNSAFE.includes(method) && transport !== 'bearer' ? 403 : 200;
         if (expected === 200) allowed++;
-        const { status } = await ask(w.port, '/', {
-          method,
-          headers: {
-            'sec-fetch-site': site,
-            origin: origins[origin],
-            cookie: transport === 'cookie' ? cookie : undefined,
-            authorization: transport === 'bearer' ? authorization : undefined,
-          },
-        });
-        if (status !== expected) wrong.push({ site, origin, method, transport, expected, status });
+        const { status } = await ask(w.port, '/', { method, headers: fieldsOf(row, w.port, cookie) });
+        if (status !== expected) wrong.push({ ...row, expected, status });
       };
       for (let i = 0; i < rows.length; i += 20) await Promise.all(rows.slice(i, i + 20).map(check));
       expect(wrong).toEqual([]);
       expect([rows.length, reached]).toEqual([420, allowed]);
+    },
+  },
+  {
+    name: 'another site may open no socket with a cookie',
+    async run(stage) {
+      let reached = 0;
+      const w = await stage.start({
+        routes: {
+          '/set': (call) => {
+            call.session.set('n', 1);
+            call.answer(200, {}, 'set');
+          },
+          // Where there are no sockets the request of one comes to a plain handler.
+          ...(!stage.integration.sockets && {
+            '/ws': (call: Call) => {
+              reached++;
+              call.answer(200, {}, 'ok');
+            },
+          }),
+        },
+        socket: () => {
+          reached++;
+        },
+      });
+      const cookie = cookieOf(await ask(w.port, '/set'));
+      const open = stage.integration.sockets ? 101 : 200;
+      const wrong: unknown[] = [];
+      let allowed = 0;
+      for (const row of ROWS) {
+        const expected = isForeign(row) && row.transport !== 'bearer' ? 403 : open;
+        if (expected === open) allowed++;
+        const status = await shakeHands(w.port, '/ws', fieldsOf(row, w.port, cookie));
+        if (status !== expected) wrong.push({ ...row, expected, status });
+      }
+      expect(wrong).toEqual([]);
+      await until('every socket that was let in is there', () => reached === allowed);
+      await visitsAreClosed(w);
     },
   },
 ];
