@@ -10,6 +10,7 @@ export function serviceParameters({ session, router }: CheckedService): Paramete
     allow_origins: options?.allowOrigins,
     anonymous_idle: seconds(options?.anonymousIdle),
     auto_create: options?.autoCreate,
+    clear_site_data: options?.clearSiteData,
     duration: seconds(options?.duration),
     idle_timeout: seconds(options?.idleTimeout),
     keep_ended: seconds(options?.keepEnded),

@@ -1,3 +1,4 @@
+import { SITE_DATA } from '@sessionkit/session-core';
 import * as z from 'zod';
 import {
   checkAddress,
@@ -100,6 +101,14 @@ export const sessionSchema = z.strictObject({
     .meta({
       description: 'foreign origins whose unsafe requests are allowed',
       examples: [['https://app.example.com']],
+    })
+    .optional(),
+  clear_site_data: z
+    .array(z.enum(SITE_DATA))
+    .min(1)
+    .meta({
+      description: 'what the answer of a logout tells a browser to drop of this site',
+      examples: [['storage']],
     })
     .optional(),
   login_url: loginUrl.optional(),

@@ -226,6 +226,7 @@ export function optionsOf(fields: SessionFields): Omit<ServiceOptions, 'backend'
     maxPerUser: fields.max_per_user,
     share: fields.share,
     allowOrigins: fields.allow_origins,
+    clearSiteData: fields.clear_site_data,
     limits: limits === false ? false : { creations: limits.creations, failedTokens: limits.failed_tokens },
   };
 }

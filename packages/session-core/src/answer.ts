@@ -50,7 +50,7 @@ export class VisitAnswer {
     this.#renewal = { token, confirm };
   }
 
-  /** Takes the token from the client that has it. */
+  /** Takes the token from the client that has it: it has logged out. */
   clear(): void {
     this.#issue = undefined;
     this.#renewal = undefined;
@@ -79,7 +79,8 @@ export class VisitAnswer {
       const current = issue.confirm === undefined || (await isCurrent(store, record, issue.confirm));
       return current ? [...this.#issued(store, transport, issue.token, record), ...this.notes] : this.headers;
     }
-    return cleared ? clearFields(this.#settings, this.#request, transport) : this.headers;
+    if (!cleared) return this.headers;
+    return [...clearFields(this.#settings, this.#request, transport), ...this.#settings.farewell];
   }
 
   #issued(store: Store, transport: Transport, token: Token, record: SessionRecord): readonly HeaderField[] {

@@ -58,3 +58,7 @@ export type LogParameter = (typeof LOG_PARAMETERS)[number];
 /** Kinds of modules that a configuration can name. */
 export const MODULE_KINDS = ['transport', 'backend', 'router', 'filter', 'resource'] as const;
 export type ModuleKind = (typeof MODULE_KINDS)[number];
+
+/** What a browser may be told to drop of a site (W3C Clear Site Data). `cookies` and `*` reach every cookie of the registrable domain, other applications' too. */
+export const SITE_DATA = ['cache', 'cookies', 'storage', 'executionContexts', 'clientHints', '*'] as const;
+export type SiteData = (typeof SITE_DATA)[number];

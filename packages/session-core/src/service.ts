@@ -9,7 +9,7 @@ import type { Held, HoldingSource } from './holdings.js';
 import type { SessionId } from './id.js';
 import type { SessionActivity } from './journal.js';
 import type { LegacySessions } from './legacy.js';
-import type { ClientCode, EndCause } from './lists.js';
+import type { ClientCode, EndCause, SiteData } from './lists.js';
 import type { ClientInfo, Head } from './record.js';
 import type { Exchange } from './router.js';
 import type { Session } from './session.js';
@@ -65,6 +65,8 @@ export interface ServiceOptions<Schema extends DataSchema = DataSchema> {
   readonly share?: string | undefined;
   /** Origins (`https://host[:port]`) from which unsafe cross-site requests are allowed. */
   readonly allowOrigins?: readonly string[] | undefined;
+  /** What the answer of a logout tells a browser to drop of this site (the header `Clear-Site-Data`, which browsers heed over https). Default: nothing but the token. */
+  readonly clearSiteData?: readonly SiteData[] | undefined;
   /** Names of the filters that requests of its sessions go through, in order. Default: none. */
   readonly filters?: readonly string[] | undefined;
   /** Off by default in the library. */

@@ -4,10 +4,11 @@ import { nameProblem } from './data.js';
 import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import { type LegacySessions, legacyProblem } from './legacy.js';
+import { SITE_DATA, type SiteData } from './lists.js';
 import { PathRules } from './paths.js';
 import type { LimitOptions, ServiceOptions } from './service.js';
 import { KEEP_ENDED } from './store.js';
-import type { Transport } from './transport.js';
+import type { HeaderField, Transport } from './transport.js';
 import { TypedData } from './typed-data.js';
 
 const HOUR = 3_600_000;
@@ -29,6 +30,8 @@ export interface Settings {
   readonly data: TypedData | undefined;
   readonly maxPerUser: { readonly max: number; readonly full: 'refuse' | 'oldest' } | undefined;
   readonly allowOrigins: ReadonlySet<string>;
+  /** Said by the answer of a logout. */
+  readonly farewell: readonly HeaderField[];
   readonly limits: LimitOptions | undefined;
   readonly legacy: LegacySessions | undefined;
   /** A transport of the service is sent by browsers on their own. */
@@ -88,6 +91,7 @@ export function settle(name: string, options: ServiceOptions): Settings {
       problems.push(`allowOrigins: "${origin}" must be an origin such as https://app.example.com`);
     }
   }
+  for (const what of options.clearSiteData ?? []) oneOf('clearSiteData', what, SITE_DATA);
   const transports = options.transports ?? [];
   if (options.backend !== undefined && transports.length === 0) {
     problems.push('transports must name at least one transport, such as cookie()');
@@ -118,11 +122,16 @@ export function settle(name: string, options: ServiceOptions): Settings {
     data: options.data && new TypedData(name, options.data),
     maxPerUser: options.maxPerUser,
     allowOrigins: new Set(options.allowOrigins),
+    farewell: farewell(options.clearSiteData ?? []),
     limits: options.limits || undefined,
     legacy: options.legacy,
     ambient: transports.some((transport) => transport.ambient),
     vary: vary.length === 0 ? undefined : vary.join(', '),
   };
+}
+
+function farewell(what: readonly SiteData[]): readonly HeaderField[] {
+  return what.length === 0 ? [] : [['clear-site-data', what.map((each) => `"${each}"`).join(', ')]];
 }
 
 function urlProblem(url: string | undefined): string | undefined {

@@ -57,6 +57,23 @@ export function transports(): void {
         },
       },
     );
+    check(
+      'a logout, and nothing else, tells the browser to drop what it keeps of the site, where that is asked for',
+      async (start) => {
+        const world = await start({ options: { clearSiteData: ['cache', 'storage'] } });
+        const said = async (path: string, cookie?: string) => {
+          const answer = await world.ask(path, { cookie });
+          return [cookieOf(answer), answer.headers['clear-site-data']] as const;
+        };
+        const [one] = await said('/login');
+        const [two, none] = await said('/login');
+        expect([none, (await said('/', one))[1]]).toEqual([undefined, undefined]);
+        expect((await said('/logout', one))[1]).toBe('"cache", "storage"');
+        expect((await said('/', one))[1]).toBeUndefined();
+        expect((await said('/all', two))[1]).toBe('"cache", "storage"');
+      },
+      { as: 'nobody asks for it', options: { clearSiteData: undefined } },
+    );
   });
 
   row('RFC 6750 section 2', 'a request has one token', () => {
