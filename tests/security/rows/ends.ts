@@ -1,34 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { memory } from '@sessionkit/backend-memory';
-import { redis } from '@sessionkit/backend-redis';
 import type { Backend } from '@sessionkit/session-core';
-import { startRedis } from '@sessionkit/test-stores/redis';
-import { Redis } from 'ioredis';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import { type Answer, codeOf, cookieOf, setCookie, tokenOf } from '../client.js';
+import { onRedis, STORES } from '../stores.js';
 import { check, row } from '../table.js';
 import { overwriting, type Start, type World, weakened } from '../world.js';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
-
-/** A Redis of its own, and a backend on it. */
-export async function onRedis(options: { ownServer?: boolean } = {}) {
-  const server = await startRedis(options.ownServer === true ? { durable: true } : {});
-  const client = new Redis(server.url, {
-    autoResendUnfulfilledCommands: false,
-    enableOfflineQueue: false,
-    lazyConnect: true,
-  });
-  client.on('error', () => {});
-  await client.connect();
-  const prefix = `security${Date.now()}:`;
-  onTestFinished(async () => {
-    client.disconnect();
-    await server.stop();
-  });
-  return { server, client, prefix, backend: redis(client, { prefix }) };
-}
 
 const logins = (world: World, count: number) =>
   Promise.all(Array.from({ length: count }, () => world.ask('/login')));
@@ -97,7 +77,8 @@ export function ends(): void {
     };
     const name = 'a slow request that saves after the logout brings nothing back';
     check(name, stays, { as: 'the store writes over what is there', store: overwriting });
-    check(`${name}, on Redis`, async (start) => stays(start, (await onRedis()).backend));
+    for (const [store, open] of Object.entries(STORES))
+      check(`${name}, on ${store}`, async (start) => stays(start, await open()));
   });
 
   row('ASVS 7.4.2, 7.4.3, 7.4.5', 'all sessions of a user, all others, or any one are ended at once', () => {

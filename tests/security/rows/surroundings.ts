@@ -5,9 +5,9 @@ import { askRedis } from '@sessionkit/test-stores/redis';
 import { expect } from 'vitest';
 import { ask, codeOf, cookieOf, secretOf, setCookie, tokenOf } from '../client.js';
 import { configured, gateway } from '../gateway.js';
+import { onRedis } from '../stores.js';
 import { check, row } from '../table.js';
 import { weakened } from '../world.js';
-import { onRedis } from './ends.js';
 
 const FORWARDED = {
   'x-forwarded-for': '203.0.113.7',
