@@ -1,6 +1,7 @@
 import { CLIENT_CODES, type ClientCode, type EndCause, FAULT_CODES, type FaultCode } from './lists.js';
 
-const BRAND: unique symbol = Symbol.for('sessionkit.SessionError');
+/** Seen by every copy of this package, and by no type: so the declarations for `import` and those for `require` are of one type. */
+const BRAND = Symbol.for('sessionkit.SessionError');
 
 /**
  * A fault: something that should not have happened. Expected outcomes ("no such session", "lost the race") are values.
@@ -14,7 +15,10 @@ export class SessionError extends Error {
     return typeof value === 'object' && value !== null && BRAND in value;
   }
 
-  readonly [BRAND] = true;
+  static {
+    Object.defineProperty(SessionError.prototype, BRAND, { value: true });
+  }
+
   override readonly name = 'SessionError';
   readonly code: FaultCode;
   readonly retryable: boolean;

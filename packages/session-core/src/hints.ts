@@ -40,7 +40,11 @@ const TEXTS: { readonly [Name in Hint]: (...parts: HintParts[Name]) => string } 
 
 /** Not in production. Settled when the package is loaded, so that a request costs nothing for it there. */
 const hinting = process.env.NODE_ENV !== 'production';
-const given = new Set<Hint>();
+const GIVEN: unique symbol = Symbol.for('sessionkit.hints');
+const shared = globalThis as { [GIVEN]?: Set<Hint> };
+shared[GIVEN] ??= new Set();
+/** Of the process: copies of this package (ESM and CommonJS) share it. */
+const given = shared[GIVEN];
 
 /** Whether a hint may still be given: asked before anything is done for it. */
 export function wants(hint: Hint): boolean {

@@ -1,16 +1,14 @@
 import { hash } from 'node:crypto';
 import type { Environment, Millis } from './environment.js';
 
-declare const brand: unique symbol;
-
 /**
  * Public name of a session: the letter `s`, 48 bits of time and 80 random bits in lower-case Crockford base32. 27 characters,
  * safe in a URL, sorts by creation. Never a credential.
  */
-export type SessionId = string & { readonly [brand]: 'SessionId' };
+export type SessionId = string & { readonly __brand: 'SessionId' };
 
 /** The credential, `id.secret`. Exists in the client and, for an instant, in core; never in a store or a log. */
-export type Token = string & { readonly [brand]: 'Token' };
+export type Token = string & { readonly __brand: 'Token' };
 
 /** A token that has the right form. That it opens anything is not said. */
 export interface Credential {

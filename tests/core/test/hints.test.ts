@@ -10,6 +10,7 @@ afterEach(() => {
 /** The packages as a process loads them that has NODE_ENV so. */
 async function load(nodeEnv: string) {
   vi.resetModules();
+  Reflect.deleteProperty(globalThis, Symbol.for('sessionkit.hints'));
   vi.stubEnv('NODE_ENV', nodeEnv);
   const [core, { memory }, { cookie }, { testEnvironment }] = await Promise.all([
     import('@sessionkit/session-core'),
