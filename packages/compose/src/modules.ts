@@ -31,8 +31,10 @@ export type Loaded =
 /** What `import` is asked for: a word names our own package, a resource the one of the backend that uses it. */
 export function specifierOf(kind: ModuleKind, type: string): string {
   if (/[./]/.test(type)) return type;
-  return kind === 'resource' ? `@sessionkit/backend-${type}/resource` : `@sessionkit/${kind}-${type}/module`;
+  return `@sessionkit/${kind === 'resource' ? 'backend' : kind}-${type}/${entryOf(kind)}`;
 }
+
+const entryOf = (kind: ModuleKind) => (kind === 'resource' ? 'resource' : 'module');
 
 const failed = (message: string, fix: string, code: Problem['code'] = 'CONFIG_INVALID'): Loaded => ({
   problem: { code, message, fix },
@@ -68,8 +70,14 @@ export class ModuleLoader {
   }
 
   async #load(kind: ModuleKind, type: string): Promise<Loaded> {
-    const specifier = specifierOf(kind, type);
-    const found = this.#resolve(specifier);
+    let specifier = specifierOf(kind, type);
+    let found = this.#resolve(specifier);
+    if (typeof found !== 'string' && specifier !== type && !KNOWN_TYPES[kind].includes(type)) {
+      // No word of ours: it may be the name of another's package.
+      const other = `${type}/${entryOf(kind)}`;
+      const theirs = this.#resolve(other);
+      if (typeof theirs === 'string') [specifier, found] = [other, theirs];
+    }
     if (typeof found !== 'string') return missing(kind, type, specifier, found.folder);
     let imported: { readonly default?: unknown };
     try {
