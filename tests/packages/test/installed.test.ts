@@ -1,8 +1,11 @@
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from './contents.js';
 import { type Loaded, load, SYSTEMS, specifiersOf } from './loading.js';
 import { broken, CHECKS, judge, mutants } from './mutants.js';
+import { FALSE, judgeSizes } from './sizes.js';
 import {
   installAcme,
   runKit,
@@ -46,7 +49,7 @@ afterAll(() => {
   const judged = `${specifiers.length * resolutions.length} type checks, ${mutants.length} mutants`;
   print(`third party: ${kit} cases of the published kit kept, used from YAML by package and by file`);
   print(`packages: ${published.length} packed and installed, ${loads}, ${judged} (${took} s)`);
-});
+}, WITHIN);
 
 /** What each entry point has, by the Node that runs this. */
 let loaded: ReturnType<typeof load> | undefined;
@@ -106,6 +109,18 @@ describe.each(published)('the tarball of $name', ({ name, version }) => {
   });
 });
 
+it.each([
+  ['module', `import { cookie } from '@sessionkit/transport-cookie';`],
+  ['commonjs', `const { cookie } = require('@sessionkit/transport-cookie');`],
+])('a stack leads to the line of the source that is shipped (%s)', async (system, head) => {
+  const program = `${head} try { cookie({ options: { sameSite: 'none', secure: false } }); } catch (error) { console.log(error.stack); }`;
+  const args = ['--enable-source-maps', `--input-type=${system}`, '-e', program];
+  const stack = await must(process.execPath, args, { cwd: app, env: {} });
+  const [, file = '', line] = /\(?([^\s(]*transport-cookie\/src\/[\w-]+\.ts):(\d+):\d+/.exec(stack) ?? [];
+  const path = file.startsWith('file:') ? fileURLToPath(file) : file;
+  expect(readFileSync(path, 'utf8').split('\n')[Number(line) - 1]).toContain('SessionError(');
+});
+
 describe('a broken package', () => {
   it(
     'is nothing that the checks see in a sound one',
@@ -121,8 +136,9 @@ describe('a broken package', () => {
     'is caught: $name',
     async (mutant) => {
       const project = join(home, `mutant-${mutants.indexOf(mutant)}`);
-      broken(app, project, MUTANT, mutant);
-      expect(await judge(project, MUTANT, mutant)).not.toEqual([]);
+      const { of = MUTANT } = mutant;
+      broken(app, project, of, mutant);
+      expect(await judge(project, of, mutant)).not.toEqual([]);
     },
     WITHIN,
   );
@@ -157,7 +173,8 @@ describe('a backend of a third party, installed beside the tarballs', () => {
   );
 
   it.each([
-    ['the name of its package', { type: 'acme-folder/module', resource: 'files' }],
+    ['the name of its package', { type: 'acme-folder', resource: 'files' }],
+    ['an entry of its package', { type: 'acme-folder/module', resource: 'files' }],
     ['a file beside the YAML', { type: './my-backend.mjs', path: join(app, 'mine') }],
   ])(
     'is used from YAML by %s, and keeps its sessions over a restart',
@@ -188,10 +205,56 @@ describe('a backend of a third party, installed beside the tarballs', () => {
   );
 });
 
+/** One of each hint, by words of its own. */
+const HINTS = [
+  'a session was created for /main.css',
+  'a cookie with Secure was sent over http to shop.example',
+  'session.set("cart", …) was given a Map',
+  'a session was changed after the head of its answer',
+  '127.0.0.1 forwards requests for others but is not trusted',
+  'https://app.example, which allowOrigins names, sent a request without any cookie',
+  'the backend memory keeps sessions in this process, and it is one of several',
+  'service "shop": keepEnded is 3600 ms, which is 3.6 s',
+];
+
+it(
+  'what newcomers trip on is told once in a process, whichever copies of the packages it has, and not in production',
+  async () => {
+    copyFileSync(join(import.meta.dirname, '..', 'stumbles.mjs'), join(app, 'stumbles.mjs'));
+    const told = async (NODE_ENV: string) => {
+      const env = { NODE_ENV, NODE_APP_INSTANCE: '1' };
+      const { code, stdout, stderr } = await run(process.execPath, ['stumbles.mjs'], { cwd: app, env });
+      expect({ code, refused: stdout.match(/a browser refuses SameSite=None without Secure/g) }).toEqual({
+        code: 0,
+        refused: expect.objectContaining({ length: 2 }),
+      });
+      return stderr.split('\n').filter((line) => line !== '');
+    };
+    const hints = await told('development');
+    expect(HINTS.map((hint) => hints.filter((line) => line.includes(hint)).length)).toEqual(
+      HINTS.map(() => 1),
+    );
+    expect(hints).toHaveLength(HINTS.length);
+    expect(await told('production')).toEqual([]);
+  },
+  WITHIN,
+);
+
 it(
   'every README says how large its package is and what comes with it',
   async () => {
     expect(await script('sizes.mjs', '--consumer', home)).toContain('0 stale');
+  },
+  WITHIN,
+);
+
+it(
+  'a README that states another size, another number of dependencies or nothing is found',
+  async () => {
+    const { code, stdout } = await judgeSizes(join(home, 'false'), home, FALSE);
+    expect(code).toBe(1);
+    expect(stdout).toContain(`${Object.keys(FALSE).length} stale`);
+    for (const name of Object.keys(FALSE)) expect(stdout).toContain(`packages/${name}/README.md: `);
   },
   WITHIN,
 );

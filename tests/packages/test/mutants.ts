@@ -11,6 +11,8 @@ export const CHECKS = ['loading', 'types', 'contents'] as const;
 /** What is broken, and which of the checks has to say so. */
 export interface Mutant {
   readonly name: string;
+  /** Which package is broken; without it the smallest. */
+  readonly of?: string | undefined;
   readonly caughtBy: (typeof CHECKS)[number];
   /** The resolution under which its types are checked; without it all are. */
   readonly under?: Resolution | undefined;
@@ -57,6 +59,16 @@ export const mutants: readonly Mutant[] = [
       drop(folder, 'dist/module.d.cts');
       manifest(folder, (text) => text.replace('"types": "./dist/module.d.cts",', ''));
     },
+  },
+  {
+    name: 'another type for require than for import, of one member of the framework',
+    of: '@sessionkit/http-fastify',
+    caughtBy: 'types',
+    under: 'node16, both',
+    breaks: (folder) =>
+      edit(join(folder, 'dist/plugin.d.cts'), (text) =>
+        text.replace(/\bsession: Session;/, 'session: Session & { readonly other: true };'),
+      ),
   },
   {
     name: 'a name that the types do not know',
@@ -134,8 +146,12 @@ export function broken(app: string, project: string, name: string, mutant: Mutan
   const home = join(project, 'node_modules', name);
   mkdirSync(join(home, '..'), { recursive: true });
   cpSync(join(app, 'node_modules', name), home, { recursive: true });
-  for (const other of ['zod', '@sessionkit/session-core'])
-    symlinkSync(join(app, 'node_modules', other), join(project, 'node_modules', other), 'junction');
+  const { dependencies, peerDependencies } = readManifest(home);
+  for (const other of Object.keys({ ...dependencies, ...peerDependencies })) {
+    const link = join(project, 'node_modules', other);
+    mkdirSync(join(link, '..'), { recursive: true });
+    symlinkSync(join(app, 'node_modules', other), link, 'junction');
+  }
   writeFileSync(join(project, 'package.json'), '{ "name": "mutant", "private": true }');
   mutant?.breaks(home);
 }

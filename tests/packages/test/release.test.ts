@@ -108,6 +108,20 @@ describe('what a change brings with it', () => {
   );
 
   it(
+    'a patch of session-core goes out alone, a major version takes all along, with its range',
+    async () => {
+      const patch = outOf(await dryRun('--if', 'session-core:patch'));
+      expect(namesOf(patch)).toEqual([CORE]);
+      const major = outOf(await dryRun('--if', 'session-core:major'));
+      const dependents = published.filter((each) => each.name === CORE || dependsOn(each, CORE));
+      expect(namesOf(major)).toEqual(expect.arrayContaining(namesOf(dependents)));
+      for (const { name, ours = {} } of major)
+        if (name !== CORE) expect(ours[CORE] ?? '^1.0.0', name).toBe('^1.0.0');
+    },
+    WITHIN * 2,
+  );
+
+  it(
     'a patch of an adapter goes out alone: the ranges of those that use it allow for it',
     async () => {
       const releases = await dryRun('--if', 'transport-token:patch');

@@ -6,11 +6,12 @@ import { repository, run } from './world.js';
 
 const compiler = join(repository, 'node_modules', 'typescript7', 'bin', 'tsc');
 
-/** How a program is written and resolved. node16 has two sides, and a program that has both would see each package twice. */
+/** How a program is written and resolved. node16 has two sides; a program that has both sees each package twice. */
 export const RESOLUTIONS = {
-  'node16, import': { module: 'node16', moduleResolution: 'node16', suffix: 'mts' },
-  'node16, require': { module: 'node16', moduleResolution: 'node16', suffix: 'cts' },
-  'bundler, import': { module: 'esnext', moduleResolution: 'bundler', suffix: 'ts' },
+  'node16, import': { module: 'node16', moduleResolution: 'node16', suffixes: ['mts'] },
+  'node16, require': { module: 'node16', moduleResolution: 'node16', suffixes: ['cts'] },
+  'node16, both': { module: 'node16', moduleResolution: 'node16', suffixes: ['mts', 'cts'] },
+  'bundler, import': { module: 'esnext', moduleResolution: 'bundler', suffixes: ['ts'] },
 } as const;
 export type Resolution = keyof typeof RESOLUTIONS;
 
@@ -39,14 +40,16 @@ export async function check(
   resolution: Resolution,
   entries: ReadonlyMap<string, Loaded>,
 ): Promise<ReadonlyMap<string, string>> {
-  const { module, moduleResolution, suffix } = RESOLUTIONS[resolution];
+  const { module, moduleResolution, suffixes } = RESOLUTIONS[resolution];
   const home = join(folder, resolution.replace(', ', '-'));
   mkdirSync(home, { recursive: true });
   const files: string[] = [];
-  for (const [specifier, loaded] of entries) {
-    files.push(fileOf(specifier, suffix));
-    writeFileSync(join(home, fileOf(specifier, suffix)), programOf(specifier, loaded, suffix));
-  }
+  const write = (file: string, text: string) => {
+    files.push(file);
+    writeFileSync(join(home, file), text);
+  };
+  for (const [specifier, loaded] of entries)
+    for (const suffix of suffixes) write(fileOf(specifier, suffix), programOf(specifier, loaded, suffix));
   const compilerOptions = {
     target: 'es2022',
     lib: ['es2023'],
@@ -67,9 +70,10 @@ export async function check(
   const lines = `${stdout}${stderr}`.split('\n').filter((line) => line !== '');
   const told = new Map<string, string>();
   for (const specifier of entries.keys()) {
-    const name = `${fileOf(specifier, suffix)}(`;
+    const names = suffixes.map((suffix) => `${fileOf(specifier, suffix)}(`);
     const own = `/node_modules/${packageOf(specifier)}/`;
-    const about = (line: string) => line.startsWith(name) || (line.split('(')[0] ?? '').includes(own);
+    const about = (line: string) =>
+      names.some((name) => line.startsWith(name)) || (line.split('(')[0] ?? '').includes(own);
     told.set(specifier, lines.filter(about).join('\n'));
   }
   const compiled = lines.every((line) => /: error TS\d+: |^\s/.test(line));
