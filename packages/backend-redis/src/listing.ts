@@ -49,10 +49,10 @@ export class Listing {
 
   async count(query: Query, signal: AbortSignal): Promise<number> {
     this.#store.check(signal);
-    const { service, user, state, startedBefore } = query;
+    const { user, state, startedBefore } = query;
     if (isNobody(query)) return 0;
-    // There is no index of a user within a service: a user has few sessions.
-    if (service !== undefined && user !== undefined) return this.#counted(query, '-', signal);
+    // A user has few sessions, so they are looked at: there is no index of a user within a service, and entries without their session do not count.
+    if (user !== undefined) return this.#counted(query, '-', signal);
     const surely = startedBefore === undefined ? '+' : `(${idAt(startedBefore)}`;
     const length = async (ended: boolean) =>
       Number(

@@ -79,7 +79,13 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
       ...addEntries(store, record, record.startedAt),
       dueEntry(store, record.id, deadFrom(record), stopAt(record)),
     ];
-    return decided(record.id, await stored(entries, true));
+    store.doubts.met(record.service);
+    try {
+      return decided(record.id, await stored(entries, true));
+    } catch (error) {
+      store.doubts.note(record);
+      throw error;
+    }
   }
   const answer = await stored([], false);
   if (answer[0] !== 'move') return settle(store, record, answer, signal);

@@ -2,6 +2,7 @@ import { type Millis, SessionError, type SessionId } from '@sessionkit/session-c
 import slotOf from 'cluster-key-slot';
 import type { Command, Connection } from './client.js';
 import type { ReadMembers } from './codec.js';
+import { Doubts } from './doubts.js';
 import type { DurableWriter } from './durable.js';
 import { faultOf, lateAt } from './faults.js';
 import { Keys } from './keys.js';
@@ -15,6 +16,7 @@ export class RedisStore {
   readonly keys: Keys;
   readonly scripts: Scripts;
   readonly connection: Connection;
+  readonly doubts = new Doubts();
   readonly #headMembers: Command;
   readonly #members: Command;
   /** Where writes wait for the replicas. */

@@ -11,7 +11,10 @@ type SweepAnswer =
   | readonly ['later', due: string]
   | readonly ['gone', service: string, user: string];
 
-/** Goes through what is due, one process at a time: another one that comes meanwhile finds nothing to do. Records go first, then their index entries. */
+/**
+ * Goes through what is due, one process at a time: another one that comes meanwhile finds nothing to do. Records go first, then their index entries. First of all each process
+ * takes back what its own first saves have left that came to nothing.
+ */
 export async function sweep(
   store: RedisStore,
   deadBefore: Millis,
@@ -19,6 +22,9 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<SessionId[]> {
   store.check(signal);
+  await store.doubts
+    .settle(store, signal)
+    .catch((error) => store.left('the indexes of sessions that never came to be', error));
   const { sweeper } = store.keys;
   const own = randomUUID();
   const taken = await store.send('sweep', ['SET', sweeper, own, 'NX', 'PX', `${LOCKED_FOR}`], signal);
@@ -64,10 +70,7 @@ async function step(
       continue;
     }
     const [service, user] = outcome === 'gone' ? rest : [];
-    const indexes =
-      service === undefined
-        ? [keys.index({}, false), keys.index({}, true)]
-        : allIndexes(store, service, user);
+    const indexes = service === undefined ? indexesOfNobody(store) : allIndexes(store, service, user);
     // What is due is met again until all else is done.
     commands.push(...dropEntries(id, indexes));
     settled.push(['ZREM', keys.due, id]);
@@ -81,4 +84,10 @@ async function step(
 function allIndexes(store: RedisStore, service: string, user: string | undefined): string[] {
   const of = user || undefined;
   return [...store.keys.indexes(service, of, false), ...store.keys.indexes(service, of, true)];
+}
+
+/** Of a session that is not there nobody can say whose it was: its service is one of those that are known here, and counts of a user look at the sessions. */
+function indexesOfNobody({ keys, doubts }: RedisStore): string[] {
+  const all = [{}, ...[...doubts.services].map((service) => ({ service }))];
+  return all.flatMap((dimension) => [keys.index(dimension, false), keys.index(dimension, true)]);
 }
