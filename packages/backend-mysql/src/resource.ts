@@ -2,6 +2,9 @@ import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core'
 import { createPool, type Pool, type SslOptions } from 'mysql2';
 import { z } from 'zod';
 
+/** How long core waits for the store, in ms, where nobody says it. */
+const WAIT = 2_000;
+
 const seconds = (usual: number) => z.number().min(0).max(3_600).default(usual);
 
 const tls = z.strictObject({
@@ -26,8 +29,10 @@ const config = z.strictObject({
       .int()
       .min(1)
       .max(3_600)
-      .default(2)
-      .describe('Whole seconds after which the server gives up waiting for a lock'),
+      .optional()
+      .describe(
+        'Whole seconds after which the server gives up waiting for a lock; store_deadline by default',
+      ),
   }),
 });
 
@@ -38,8 +43,8 @@ const module: ResourceModule<Config> = {
   kind: 'resource',
   type: 'mysql',
   config,
-  create({ server }) {
-    const { host, ssl, password } = server;
+  create({ server }, { deadline = WAIT }) {
+    const { host, ssl, password, lock_timeout = Math.ceil(deadline / 1_000) } = server;
     const pool = createPool({
       ...(host.startsWith('/') ? { socketPath: host } : { host, port: server.port }),
       user: server.user,
@@ -56,7 +61,7 @@ const module: ResourceModule<Config> = {
     // First on each connection, and without waiting: what is asked next stands behind it. A connection that it fails on is lost, which that one is told.
     pool.on('connection', (connection) =>
       connection.query(
-        `set session innodb_lock_wait_timeout = ${server.lock_timeout}, lock_wait_timeout = ${server.lock_timeout}`,
+        `set session innodb_lock_wait_timeout = ${lock_timeout}, lock_wait_timeout = ${lock_timeout}`,
         () => {},
       ),
     );

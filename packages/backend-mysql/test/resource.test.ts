@@ -14,9 +14,9 @@ const environment = testEnvironment({ start: Date.now() });
 const { hostname: host, port, username: user, password } = new URL(place.url);
 const LOGIN = { host, port: Number(port), user, password, database: place.database };
 
-function poolOf(server: object): Pool {
+function poolOf(server: object, deadline?: number): Pool {
   const section = valid(resource, { _class: 'mysql', server: { ...LOGIN, ...server } });
-  const pool = resource.create(section, { environment }) as Pool;
+  const pool = resource.create(section, { environment, deadline }) as Pool;
   place.atEnd(async () => resource.close(pool));
   return pool;
 }
@@ -42,6 +42,18 @@ it('a connection is in the character set that keeps everything, and gives up wai
   await holder.query('rollback');
   holder.release();
   expect(await backend.save(nextRecord(environment, record), signal)).toBe(true);
+});
+
+it('the server waits for a lock as long as core waits for the store, where nothing else is said', async () => {
+  const timeout = async (server: object, deadline?: number) => {
+    const [[row]] = await poolOf(server, deadline)
+      .promise()
+      .query<RowDataPacket[]>('select @@innodb_lock_wait_timeout as locks, @@lock_wait_timeout as tables');
+    return row;
+  };
+  expect(await timeout({})).toEqual({ locks: 2, tables: 2 });
+  expect(await timeout({}, 4_500)).toEqual({ locks: 5, tables: 5 });
+  expect(await timeout({ lock_timeout: 1 }, 4_500)).toEqual({ locks: 1, tables: 1 });
 });
 
 it('its pool has no more connections than it may, and closing it gives them back', async () => {

@@ -2,7 +2,7 @@ import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core'
 import pg from 'pg';
 import { z } from 'zod';
 
-/** How long a query waits for a connection, in ms, where nobody says how long core waits for the store. */
+/** How long core waits for the store, in ms, where nobody says it. */
 const WAIT = 2_000;
 
 const seconds = (usual: number) => z.number().min(0).max(3_600).default(usual);
@@ -26,9 +26,14 @@ const config = z.strictObject({
     pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
     connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
     idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
-    statement_timeout: seconds(2).describe(
-      'Seconds after which the server gives a statement up; 0: it does not',
-    ),
+    statement_timeout: z
+      .number()
+      .min(0)
+      .max(3_600)
+      .optional()
+      .describe(
+        'Seconds after which the server gives a statement up; 0: it does not; store_deadline by default',
+      ),
     application_name: z.string().default('sessionkit').describe('Name in pg_stat_activity'),
   }),
 });
@@ -41,9 +46,10 @@ const module: ResourceModule<Config> = {
   type: 'postgres',
   config,
   create({ server }, { environment, deadline = WAIT }) {
-    const { ssl, password } = server;
+    const { ssl, password, statement_timeout } = server;
     const connecting = Math.ceil(server.connect_timeout * 1_000);
-    const stating = Math.ceil(server.statement_timeout * 1_000);
+    // Nobody waits longer for an answer than core does; whoever waits that long is to have it.
+    const stating = Math.ceil(statement_timeout === undefined ? deadline : statement_timeout * 1_000);
     // The timeout of a pool is for waiting and for connecting alike. While all connections are in use waiting is right; connecting to a server that
     // says nothing is not: whoever came back meanwhile would be found that much later.
     class Client extends pg.Client {
