@@ -123,6 +123,10 @@ export class MemcacheBackend implements Backend, Inspectable, Journal, Presence 
         warn(
           `has evicted ${stats.evictions} values since its start: sessions are among them, and their users are logged out. Give it more memory (-m)`,
         );
+      else if (settings.evictions !== 'off')
+        warn(
+          `evicts: when its memory (${Math.round(Number(settings.maxbytes) / MIB)} MiB) is full it drops sessions, and their users are logged out. Give it enough (-m), or start it with -M, so that it refuses new sessions instead`,
+        );
       if (most < options.maxRecordBytes + ITEM_OVERHEAD)
         warn(`takes values of ${most} bytes at most (-I): maxRecordBytes must be less by ${ITEM_OVERHEAD}`);
       if (settings.lru_crawler === 'no' || settings.dump_enabled === 'no')
@@ -141,5 +145,6 @@ export class MemcacheBackend implements Backend, Inspectable, Journal, Presence 
 }
 
 const EXAMINED_WITHIN: Millis = 2_000;
+const MIB = 1_048_576;
 /** What a server adds to a value and its key. */
 const ITEM_OVERHEAD = 100;

@@ -81,21 +81,25 @@ it('a save that is behind an end finds it, also when it read before; and an end 
   }
 });
 
-it('says once at the start what a server is not fit for: lists, large records, memory that was too small', async () => {
+it('says once at the start that a server evicts, and what it is not fit for: lists, large records, memory that was too small', async () => {
   const servers = await Promise.all([
+    startMemcached({ args: ['-M'] }),
     startMemcached({ own: true }),
-    startMemcached({ args: ['-X', '-I', '512k'] }),
+    startMemcached({ args: ['-M', '-X', '-I', '512k'] }),
     startMemcached({ args: TINY }),
   ]);
-  const [sound, small, full] = servers;
+  const [sound, usual, small, full] = servers;
   for (let n = 0; n < 150; n++) await full?.ask(`set k${n} 0 0 90000`, 'x'.repeat(90_000));
   const clients = servers.map((server) => clientOf(server));
   const environment = testEnvironment();
   const backend = memcache(clients, { log: environment.log });
   for (let n = 0; n < 3; n++) expect(await backend.now(signal)).toBe(undefined);
   const said = () => environment.entries.map(({ level, message }) => `${level}: ${message}`).sort();
-  await expect.poll(() => said().length).toBe(3);
+  await expect.poll(() => said().length).toBe(4);
   expect(said().filter((line) => line.includes(`:${sound?.port}`))).toEqual([]);
+  expect(said().filter((line) => line.includes(`:${usual?.port}`))).toEqual([
+    expect.stringMatching(/^warning: .*evicts: when its memory \(64 MiB\) is full it drops sessions/),
+  ]);
   expect(said().filter((line) => line.includes(`:${small?.port}`))).toEqual([
     expect.stringContaining('gives no list of its keys'),
     expect.stringContaining('takes values of 524288 bytes at most'),

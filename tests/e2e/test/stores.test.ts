@@ -8,7 +8,7 @@ import { startMemcached } from '@sessionkit/test-stores/memcached';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { afterAll, describe, expect, it } from 'vitest';
-import { config, OPERATOR, run, startApp, startUpstream } from './app.js';
+import { config, OPERATOR, run, startApp, startUpstream, until } from './app.js';
 import { cookieOf, idOf, problemOf, send } from './client.js';
 
 const folders: string[] = [];
@@ -123,6 +123,42 @@ describe('two gateways on one store', () => {
       );
     } finally {
       await postgres.stop();
+    }
+  });
+});
+
+describe('a store that evicts says so when a gateway starts', () => {
+  const says = async (warning: RegExp, backend: string, resource: string) => {
+    const more = `resources: { store: ${resource} }\n`;
+    const yaml = config(await startUpstream(counting), { session: session(backend), more });
+    const app = await startApp(yaml, { cwd: project() });
+    await until('the warning', () => warning.test(app.stderr));
+    expect(await app.stop()).toBe(0);
+  };
+
+  it('Redis, by its policy', async () => {
+    const redis = await startRedis({ args: ['--maxmemory-policy', 'allkeys-lru'] });
+    try {
+      await says(
+        /maxmemory-policy is allkeys-lru: when memory runs out Redis drops sessions/,
+        '{ type: redis, resource: store }',
+        `{ _class: redis, url: "${redis.url}" }`,
+      );
+    } finally {
+      await redis.stop();
+    }
+  });
+
+  it('memcached, unless it was told not to', async () => {
+    const memcached = await startMemcached({ own: true });
+    try {
+      await says(
+        /evicts: when its memory \(64 MiB\) is full it drops sessions/,
+        '{ type: memcache, resource: store }',
+        `{ _class: memcache, host: ${memcached.host}, port: ${memcached.port} }`,
+      );
+    } finally {
+      await memcached.stop();
     }
   });
 });
