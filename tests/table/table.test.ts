@@ -45,6 +45,7 @@ describe('the facts of a backend', () => {
     const blind = await storeFacts(measured({ list: undefined }));
     expect(blind.abilities).toEqual({ ...sound.abilities, inspect: false });
     expect(blind.roundTrips.list).toBeNull();
+    expect(blind.pageGrows).toBeNull();
   });
 
   it.each<[string, object]>([
@@ -95,7 +96,12 @@ function changes(facts: StoreFacts): [string, StoreFacts][] {
     return value === null ? 1 : `${value}, or another`;
   };
   // Whether an option makes it durable is told of those that are not without it.
-  const flat = ['type', 'provedOn', ...(facts.traits.durable ? [] : (['durableByOption'] as const))] as const;
+  const flat = [
+    'type',
+    'provedOn',
+    'pageGrows',
+    ...(facts.traits.durable ? [] : (['durableByOption'] as const)),
+  ] as const;
   const deep = ['traits', 'abilities', 'roundTrips'] as const;
   return [
     ...flat.map((name): [string, StoreFacts] => [name, { ...facts, [name]: other(facts[name]) }]),

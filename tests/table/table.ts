@@ -28,6 +28,10 @@ const rows: Readonly<Record<string, (facts: StoreFacts) => string>> = {
     if (!abilities.inspect) return 'no';
     return traits.approximate ? 'approximate' : 'exact';
   },
+  'a page of a list reads': ({ pageGrows }) => {
+    if (pageGrows === null) return '–';
+    return pageGrows ? 'more, the more there is' : 'the page';
+  },
   'removes what is dead': ({ abilities }) => (abilities.sweep ? 'sweep' : 'by itself'),
   'tells of changes': ({ abilities }) => (abilities.watch ? 'at once' : 'within 6 s'),
   'places per user (`max_per_user`)': ({ abilities }) => yes(abilities.slots),

@@ -19,6 +19,7 @@ export class SteppedNetwork {
   #timer: NodeJS.Timeout | undefined;
   #counting = false;
   #steps = 0;
+  #answered = 0;
 
   private constructor(servers: readonly Server[], targets: readonly Address[]) {
     this.#servers = servers;
@@ -37,9 +38,15 @@ export class SteppedNetwork {
     return new SteppedNetwork(servers, targets);
   }
 
+  /** Bytes that the targets have answered while it last counted. */
+  get answered(): number {
+    return this.#answered;
+  }
+
   /** Round trips that `task` waits for. One task at a time. */
   async count(task: () => Promise<unknown>): Promise<number> {
     this.#steps = 0;
+    this.#answered = 0;
     this.#counting = true;
     try {
       await task();
@@ -68,6 +75,7 @@ export class SteppedNetwork {
         client.write(bytes);
         return;
       }
+      this.#answered += bytes.length;
       this.#held.push(() => client.write(bytes));
       this.#stirred();
     });

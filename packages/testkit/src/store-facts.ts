@@ -30,6 +30,8 @@ export interface StoreFacts {
   /** The trait `durable` with `durable: true`, where the backend has that option. */
   readonly durableByOption: boolean;
   readonly abilities: Readonly<Record<keyof Abilities, boolean>>;
+  /** Whether more is read for a page of the same size when the store holds twice as many sessions; `null` where there are no lists. */
+  readonly pageGrows: boolean | null;
   /** Round trips that a caller waits for, one after the other; `null` for a verb that is not there. */
   readonly roundTrips: {
     readonly load: number;
@@ -49,6 +51,8 @@ const TOUCHES = 500;
 const PAGE = 20;
 /** Sessions that are stored at a time. */
 const AT_ONCE = 25;
+/** What is read for a page may differ by so much and still be the same. */
+const SAME = 1.3;
 /** A busy machine may take its time: only round trips are counted. */
 const PATIENCE: Millis = 60_000;
 /** A busy machine can break one round trip in two, and never make two of them one. */
@@ -68,6 +72,7 @@ export async function storeFacts(measured: MeasuredStore): Promise<StoreFacts> {
     const backend = await store.connect({ via, pool: 1, deadline: PATIENCE });
     try {
       const roundTrips = await roundTripsOf(backend, network);
+      const pageGrows = can(backend, 'inspect') ? await growsWithTheStore(backend, network) : null;
       const { maxRecordBytes = null, ...traits } = backend.traits;
       const abilities = Object.fromEntries(ABILITIES.map((ability) => [ability, can(backend, ability)]));
       const durable = await store.connect({ durable: true });
@@ -79,6 +84,7 @@ export async function storeFacts(measured: MeasuredStore): Promise<StoreFacts> {
         traits: { ...traits, maxRecordBytes },
         durableByOption,
         abilities: abilities as Record<keyof Abilities, boolean>,
+        pageGrows,
         roundTrips,
       };
     } finally {
@@ -93,9 +99,7 @@ export async function storeFacts(measured: MeasuredStore): Promise<StoreFacts> {
 async function roundTripsOf(backend: Backend, network: SteppedNetwork): Promise<StoreFacts['roundTrips']> {
   const environment = testEnvironment({ start: Date.now() });
   const make = () => makeRecord(environment, { startedAt: environment.now() - 1_000 });
-  const stored: SessionRecord[] = Array.from({ length: TOUCHES }, make);
-  for (let at = 0; at < TOUCHES; at += AT_ONCE)
-    await Promise.all(stored.slice(at, at + AT_ONCE).map((record) => save(backend, record)));
+  const stored = await filled(backend, make);
   let at = 0;
   const any = () => stored[at++] as SessionRecord;
   let seenAt = environment.now();
@@ -117,11 +121,7 @@ async function roundTripsOf(backend: Backend, network: SteppedNetwork): Promise<
       );
       assert.deepEqual(gone, [], 'a touch did not find sessions that live');
     },
-    async list() {
-      assert.ok(can(backend, 'inspect'));
-      const { items } = await backend.list({ limit: PAGE }, unhurried());
-      assert.equal(items.length, PAGE, 'a page is not full');
-    },
+    list: () => page(backend),
     async end() {
       const { id } = any();
       assert.deepEqual(await backend.end([id], how, unhurried()), [id], 'a session that lives was not ended');
@@ -144,6 +144,32 @@ async function roundTripsOf(backend: Backend, network: SteppedNetwork): Promise<
     // Last: what has ended is not touched any more.
     end: await least(verbs.end),
   };
+}
+
+/** Pages of the first sessions, of some five hundred and of twice as many. */
+async function growsWithTheStore(backend: Backend, network: SteppedNetwork): Promise<boolean> {
+  const read = async () => {
+    await network.count(() => page(backend));
+    return network.answered;
+  };
+  const before = await read();
+  const environment = testEnvironment({ start: Date.now() });
+  await filled(backend, () => makeRecord(environment));
+  return (await read()) > before * SAME;
+}
+
+async function page(backend: Backend): Promise<void> {
+  assert.ok(can(backend, 'inspect'));
+  const { items } = await backend.list({ limit: PAGE }, unhurried());
+  assert.equal(items.length, PAGE, 'a page is not full');
+}
+
+/** Stores as many sessions as are touched at a time. */
+async function filled(backend: Backend, make: () => SessionRecord): Promise<SessionRecord[]> {
+  const records = Array.from({ length: TOUCHES }, make);
+  for (let at = 0; at < TOUCHES; at += AT_ONCE)
+    await Promise.all(records.slice(at, at + AT_ONCE).map((record) => save(backend, record)));
+  return records;
 }
 
 async function save(backend: Backend, record: SessionRecord): Promise<void> {

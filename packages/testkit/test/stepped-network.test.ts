@@ -77,6 +77,15 @@ it('passes everything on at once while it does not count', async () => {
   expect(await network.count(() => ask(two, 'c'))).toBe(1);
 });
 
+it('tells how many bytes were answered to what it counted last', async () => {
+  await network.count(() => Promise.all([ask(one, 'four'), ask(two, 'seventeen letters')]));
+  expect(network.answered).toBe(21);
+  await ask(one, 'uncounted');
+  expect(network.answered).toBe(21);
+  await network.count(async () => {});
+  expect(network.answered).toBe(0);
+});
+
 it('a task that fails fails its count, and the next one begins anew', async () => {
   await expect(network.count(() => Promise.reject(new Error('refused')))).rejects.toThrow('refused');
   expect(await network.count(() => ask(one, 'a'))).toBe(1);
