@@ -122,7 +122,8 @@ export interface Inspectable {
 export interface Sweepable {
   /**
    * Removes at most `limit` records that are of no use any more, and answers their ids: ended ones whose `keepUntil` is before `deadBefore`, and
-   * un-ended ones dead since before it. Fewer than `limit` answered means that nothing is left to do now.
+   * un-ended ones dead since before it. Fewer than `limit` answered means that nothing is left to do now. Of several sweeps at once each record is
+   * answered by one; a store may leave all of it to one of them, and the others find nothing to do meanwhile.
    */
   sweep(deadBefore: Millis, limit: number, signal: AbortSignal): Promise<readonly SessionId[]>;
 }

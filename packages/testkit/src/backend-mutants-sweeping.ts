@@ -54,6 +54,22 @@ export const sweepingMutants: readonly BackendMutant[] = [
     sweep: async (...query) => (await sound.sweep(...query)).slice(0, 0),
   })),
   mutant(
+    'sweeps at once take the same',
+    () => new Set<Promise<readonly SessionId[]>>(),
+    (sound, others) => ({
+      async sweep(...query) {
+        const before = [...others];
+        const own = sound.sweep(...query);
+        others.add(own);
+        try {
+          return [...(await own), ...(await Promise.all(before)).flat()];
+        } finally {
+          others.delete(own);
+        }
+      },
+    }),
+  ),
+  mutant(
     'what was swept stays in the list',
     () => new Map<SessionId, Head>(),
     (sound, ghosts) => ({

@@ -109,6 +109,21 @@ export const sweepingCases: readonly BackendCase[] = [
   },
   {
     ability,
+    name: 'of sweeps at once through two instances each dead session is told by one, and after them none is left',
+    async run(kit) {
+      const dead = await kit.storedMany(30, () => ({ startedAt: kit.now - 60_000, idle: 59_000 }));
+      const living = await kit.stored();
+      const sweeps = [kit.a, kit.b, kit.a, kit.b].map((each) =>
+        kit.with('sweep', each).sweep(kit.now, MANY, kit.signal),
+      );
+      const told = (await Promise.all(sweeps)).flat();
+      assert.equal(new Set(told).size, told.length, 'a session was told by two');
+      assert.deepEqual([...told, ...(await swept(kit, kit.now))].sort(), idsOf(dead).sort());
+      await kit.mustLoad(living.id);
+    },
+  },
+  {
+    ability,
     name: 'what was swept does not come back by a save, a touch or an end',
     async run(kit) {
       const record = await kit.stored({ startedAt: kit.now - 60_000, idle: 59_000 });

@@ -35,6 +35,8 @@ export interface FaultMeasures {
   /** Saves that were acknowledged before the store was killed, and those of them found after it was started again. */
   acknowledged: number;
   found: number;
+  /** Connections as the servers counted them: before the cases and after them, all together; and the most at the end of one, before it gave them back. */
+  readonly connections: { before: number; most: number; after: number };
   /** What else is to be told. */
   readonly notes: string[];
 }

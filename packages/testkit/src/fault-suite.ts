@@ -76,11 +76,9 @@ async function onOwnStore(
   measures: FaultMeasures,
 ): Promise<void> {
   const store = await harness.start();
-  const kit = await FaultKit.open(store, settings, measures);
   try {
-    await withoutUnhandled(() => left(one, kit));
+    await runFaultCase(one, store, settings, measures);
   } finally {
-    await kit.close();
     await store.stop();
   }
 }
@@ -92,6 +90,7 @@ export async function runFaultCase(
   settings: FaultSettings,
   measures: FaultMeasures = noMeasures(),
 ): Promise<void> {
+  const { connections } = measures;
   const before = await store.connections();
   const kit = await FaultKit.open(store, settings, measures);
   try {
@@ -99,7 +98,11 @@ export async function runFaultCase(
     const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
     for (;;) {
       const after = await store.connections();
-      if (after === before) return;
+      if (after === before) {
+        connections.before += before;
+        connections.after += after;
+        return;
+      }
       assert.ok(
         performance.now() < limit,
         `the server had ${before} connections before, and has ${after} after everything was closed`,
@@ -114,13 +117,18 @@ export async function runFaultCase(
 async function left(one: FaultCase, kit: FaultKit): Promise<void> {
   try {
     await one.run(kit);
+    const { connections } = kit.measures;
+    const meanwhile = await kit.store.connections();
+    assert.ok(meanwhile > 0, 'an application is connected, and the server is said to have no connection');
+    connections.most = Math.max(connections.most, meanwhile);
   } finally {
     await kit.leave();
   }
 }
 
 function noMeasures(): FaultMeasures {
-  return { slowest: 0, recovered: 0, acknowledged: 0, found: 0, notes: [] };
+  const connections = { before: 0, most: 0, after: 0 };
+  return { slowest: 0, recovered: 0, acknowledged: 0, found: 0, connections, notes: [] };
 }
 
 async function withoutUnhandled(run: () => Promise<void>): Promise<void> {
@@ -143,12 +151,13 @@ function reportOf(
   settings: FaultSettings,
   measures: FaultMeasures,
 ): string {
-  const { slowest, recovered, acknowledged, found } = measures;
+  const { slowest, recovered, acknowledged, found, connections } = measures;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
   return [
     `faults ${name}: ${passed} cases`,
     `slowest silent answer ${whole(slowest)} ms (at most ${whole(settings.deadline + LATE_BY)})`,
     `recovered within ${whole(recovered)} ms (at most ${whole(RECOVERED_WITHIN)})`,
+    `connections in the server ${connections.before} before, at most ${connections.most} meanwhile, ${connections.after} after`,
     ...(forgets
       ? ['forgets everything in a restart']
       : [

@@ -163,6 +163,8 @@ export class FilterRig {
 
   #handler(service: Service): RequestListener {
     return (incoming, response) => {
+      // A careless filter that has answered already makes the answer that follows an error event.
+      response.on('error', (fault) => this.faults.push(fault));
       const handle = async () => {
         const visit = await service.open(viewOf(incoming.headers[TOKEN_HEADER]));
         const over = new Promise<void>((resolve) => response.once('close', resolve));

@@ -4,7 +4,7 @@ import { ProxyLink, type Trap } from './proxy-link.js';
 import type { Address } from './store-harness.js';
 
 /** Below the ports that systems give to clients: nobody takes ours while it refuses. */
-const PORTS = { first: 15_000, last: 32_000 };
+const PORTS = { first: 25_000, last: 32_000 };
 const TRIES = 200;
 
 /** What a {@link FaultProxy} does with connections and with what is sent on them. */
