@@ -67,16 +67,32 @@ function isExecutable(path: string): boolean {
   }
 }
 
+/**
+ * Ports of servers, and those that a Cluster puts 10,000 above them, lie below the ports from which systems make connections (32,768 on Linux by itself): none is taken by
+ * somebody's connection while its server is down. A `FaultProxy` has its ports between 25,000 and that.
+ */
+const PORTS = { first: 10_000, count: 5_000 };
+/** Each process goes on from a place of its own, and gives no port twice: those that it has given may not be taken yet. */
+let next = process.pid * 97;
+
 /** A loopback port that nobody listens on at this moment. */
 export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = PORTS.first + (next++ % PORTS.count);
+    if (await isFree(port)) return port;
+  }
+}
+
+/** @throws what listening on it fails with, but that somebody else does. */
+export function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject).listen(0, '127.0.0.1', resolve);
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve(false);
+      else reject(error);
+    });
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('a TCP server has no port');
-  return address.port;
 }
 
 /** A folder of its own below the system's temporary one, which other users can reach. {@link Server.stop} removes it. */

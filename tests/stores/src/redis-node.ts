@@ -1,14 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { find, freePort, Server, throwawayFolder } from './launch.js';
+import { find, freePort, isFree, Server, throwawayFolder } from './launch.js';
 import { askRedis, REDIS_SERVER } from './redis.js';
 
 /** The bus of a Cluster takes the port 10,000 above that of the clients. */
 const BUS_ABOVE = 10_000;
-const LAST_PORT = 65_535;
 const SETTLED_WITHIN = 60_000;
-/** A port that was free a moment ago may be that of somebody's connection by now, above all the one of the bus. */
+/** A port that was free a moment ago may be that of another server by now. */
 const PORTS_TRIED = 5;
 
 /** One of several servers that belong together. Its configuration is a file, which Sentinel and the server itself rewrite. */
@@ -63,7 +62,7 @@ async function startOn(
 async function freeBusPort(): Promise<number> {
   for (;;) {
     const port = await freePort();
-    if (port + BUS_ABOVE <= LAST_PORT && port > BUS_ABOVE) return port;
+    if (await isFree(port + BUS_ABOVE)) return port;
   }
 }
 
