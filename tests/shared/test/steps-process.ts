@@ -1,12 +1,13 @@
 // One process that makes one call of a backend, and is killed before the step that it may not take any more.
 
+import { mysql } from '@sessionkit/backend-mysql';
 import { postgres } from '@sessionkit/backend-postgres';
 import { redis } from '@sessionkit/backend-redis';
 import type { Backend } from '@sessionkit/session-core';
 
 /** What the test asks this process to do. */
 export interface Order {
-  readonly store: 'redis' | 'cluster' | 'postgres';
+  readonly store: 'redis' | 'cluster' | 'postgres' | 'mysql';
   /** Of a Cluster its servers, `HOST:PORT` with commas between. */
   readonly url: string;
   /** Prefix of the keys, or the table. */
@@ -116,7 +117,14 @@ async function onPostgres(): Promise<Backend> {
   return backend;
 }
 
-const makers = { redis: onRedis, cluster: onCluster, postgres: onPostgres };
+async function onMysql(): Promise<Backend> {
+  const { stepped } = await import('./steps-mysql.js');
+  const backend = mysql(stepped(order.url, step, order.reversed === true), { table: order.place });
+  await backend.check();
+  return backend;
+}
+
+const makers = { redis: onRedis, cluster: onCluster, postgres: onPostgres, mysql: onMysql };
 const backend = await makers[order.store]();
 // What belongs to the start, not to the call: scripts, columns, the clock.
 await backend.now(signal);

@@ -1,3 +1,4 @@
+import type { MysqlBackend } from '@sessionkit/backend-mysql';
 import type { PostgresBackend } from '@sessionkit/backend-postgres';
 import type { RedisBackend } from '@sessionkit/backend-redis';
 import {
@@ -13,7 +14,7 @@ import { makeRecord, nextRecord, type TestEnvironment } from '@sessionkit/testki
 import { expect } from 'vitest';
 
 export const signal = new AbortController().signal;
-export type Store = RedisBackend | PostgresBackend;
+export type Store = RedisBackend | PostgresBackend | MysqlBackend;
 
 /** One call, and what has to hold however far it came. */
 export interface Trial {
@@ -172,7 +173,10 @@ export const verbs: Readonly<Record<string, (setting: Setting) => Promise<Trial>
       async holds(other, done) {
         const sorted = (links: readonly Link[]) => [...links].sort((x, y) => (x.id < y.id ? -1 : 1));
         const shown = sorted(await other.present(ids, signal));
-        expect(done ? [sorted(after)] : [sorted(before), sorted(after)]).toContainEqual(shown);
+        // Where it is two statements there may be too many in between, and never too few.
+        const between = other.type === 'mysql' ? [sorted([...before.slice(0, 1), ...after])] : [];
+        const possible = [sorted(before), ...between, sorted(after)];
+        expect(done ? [sorted(after)] : possible).toContainEqual(shown);
       },
     };
   },

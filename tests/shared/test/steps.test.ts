@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { mysql } from '@sessionkit/backend-mysql';
 import { postgres } from '@sessionkit/backend-postgres';
 import { redis } from '@sessionkit/backend-redis';
+import { startMariadb } from '@sessionkit/test-stores/mariadb';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { buildProgram, type Program } from '@sessionkit/test-stores/program';
 import { startRedis } from '@sessionkit/test-stores/redis';
@@ -9,6 +11,7 @@ import { startRedisCluster } from '@sessionkit/test-stores/redis-cluster';
 import { LONG, print } from '@sessionkit/test-stores/run';
 import { testEnvironment } from '@sessionkit/testkit';
 import { type Cluster, Redis } from 'ioredis';
+import { createPool, type Pool, type RowDataPacket } from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { killAtEveryStep, line, type Outcome, type Subject } from './steps.js';
@@ -194,6 +197,66 @@ describe('a process that is killed at any statement to PostgreSQL', () => {
       expect(outcome.steps).toBe(outcome.verbs + (inFlight ? outcome.verbs : 0));
     },
   );
+});
+
+describe('a process that is killed at any statement to MariaDB', () => {
+  let pool: Pool;
+  let stop: () => Promise<void>;
+  let subject: Subject;
+
+  beforeAll(async () => {
+    const server = await startMariadb();
+    stop = () => server.stop();
+    pool = createPool({ uri: server.url, connectionLimit: 3, multipleStatements: true });
+    // By this user the process is known among the connections of the server.
+    await pool.query(`create user steps@'127.0.0.1'; grant all on sessionkit.* to steps@'127.0.0.1'`);
+    const store = mysql(pool, { table: 'steps', createTable: true });
+    await store.check();
+    subject = {
+      order: { store: 'mysql', url: server.url.replace('root', 'steps') },
+      together: 1,
+      environment,
+      program,
+      async open() {
+        await pool.query('delete from steps; delete from steps_claims; delete from steps_presence');
+        return { place: 'steps', store };
+      },
+      later: () => store,
+      // What it had begun is undone when the server has seen that it is gone.
+      settle: async () => {
+        const there = `select count(*) as n from information_schema.processlist where user = 'steps'`;
+        while ((await pool.query<RowDataPacket[]>(there))[0][0]?.n > 0) await pause(2);
+      },
+      async remains() {
+        const all = 'select sid from steps union all select sid from steps_journal';
+        const [rows] = await pool.query<RowDataPacket[]>(all);
+        return rows.map(({ sid }) => String(sid));
+      },
+    };
+  }, TIMEOUT);
+  afterAll(async () => {
+    await pool.end();
+    await stop();
+  });
+
+  /** Of those of several statements. */
+  const SOME = ['claim', 'announce'];
+
+  it('leaves nothing half done, between the statements of a verb neither', { timeout: TIMEOUT }, async () => {
+    const outcome = await killAtEveryStep(subject, LONG ? undefined : SOME);
+    print(line('mariadb', outcome));
+    expect(outcome.broken).toEqual([]);
+    expect(outcome.kills).toBe(outcome.steps);
+  });
+
+  it('leaves a process without its links, if those that go went first: the rules can be broken', {
+    timeout: TIMEOUT,
+  }, async () => {
+    const order = { ...subject.order, reversed: true };
+    const outcome = await killAtEveryStep({ ...subject, order }, ['announce']);
+    print(line('  with the opposite order (a mutant)', outcome));
+    expect(outcome.broken.map((text) => text.replace(/:.*/s, ''))).toEqual(['announce, 1 steps']);
+  });
 });
 
 /** The client of a backend whose store is 61 s further on. */
