@@ -11,17 +11,19 @@ import { LONG, print } from './run.js';
 interface Faults extends Omit<FaultOptions, 'full'> {
   /** Ends a case that hangs, ms. Default 120,000. */
   readonly within?: number | undefined;
+  /** Picks cases by their names. Default: all. */
+  readonly only?: ((name: string) => boolean) | undefined;
 }
 
 /** The suite of faults over such a store, in full in a long run, and its lines for the summary. */
 export async function faultsOn(
   harness: StoreHarness,
-  { within = 120_000, ...options }: Faults = {},
+  { within = 120_000, only = () => true, ...options }: Faults = {},
 ): Promise<void> {
   const suite = await faultSuite(harness, { full: LONG, ...options });
 
   describe(`${harness.name} under faults`, () => {
-    for (const { name, run } of suite.cases) it(name, run, within);
+    for (const { name, run } of suite.cases) if (only(name)) it(name, run, within);
 
     afterAll(async () => {
       await suite.close();

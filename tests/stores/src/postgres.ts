@@ -73,7 +73,8 @@ export async function startPostgresPair(): Promise<PostgresPair> {
   const copy = ['-D', data, '-R', '-X', 'stream', '-c', 'fast', '-d', from];
   await run(join(programs, 'pg_basebackup'), copy, { cwd: folder, ...identity });
   const port = await freePort();
-  const server = serverOn(own, folder, data, port, settings);
+  // Nobody stands by it when it is the primary.
+  const server = serverOn(own, folder, data, port, { synchronous_commit: settings.synchronous_commit });
   await server.start();
   const stop = () => server.stop('SIGQUIT');
   return {
