@@ -120,7 +120,10 @@ async function makeFirstUser(
   usersFile: string,
   { tell, terminal }: Surroundings,
 ): Promise<void> {
-  if ((await users.list()).length > 0) return;
+  const present = await users.list();
+  if (present.some(({ account }) => account === 'admin')) return;
+  if (present.some(({ name }) => name === 'admin'))
+    return tell('warning: no user is an admin, so that nobody can change anything');
   if (terminal || process.env.SESSIONKIT_ADMIN_PASSWORD) {
     const first = await firstUser(users);
     if (first === undefined) return;

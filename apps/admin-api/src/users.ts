@@ -221,8 +221,8 @@ export interface FirstUser {
 }
 
 /**
- * Makes the admin `admin` when there are no users. Its password is `password`, or else that of the environment variable `SESSIONKIT_ADMIN_PASSWORD`, or
- * else a random one. Undefined when there are users already.
+ * Makes the user `admin` when no user is an admin. Its password is `password`, or else that of the environment variable `SESSIONKIT_ADMIN_PASSWORD`, or
+ * else a random one. Undefined when there is an admin already, or a user of that name who is none.
  *
  * @throws SessionError `INVALID_VALUE` (the given password has a wrong form), `CONFIG_INVALID`, `CONFLICT`.
  */
@@ -233,7 +233,7 @@ export async function firstUser(
     readonly environment?: Pick<Environment, 'random'> | undefined;
   } = {},
 ): Promise<FirstUser | undefined> {
-  if ((await users.list()).length > 0) return undefined;
+  if ((await users.list()).some(({ account }) => account === 'admin')) return undefined;
   const given = options.password || process.env.SESSIONKIT_ADMIN_PASSWORD || undefined;
   const { random } = options.environment ?? processEnvironment;
   const password = given ?? Buffer.from(random(18)).toString('base64url');

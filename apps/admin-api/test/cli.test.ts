@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { main } from '../src/cli.js';
+import { createUsers } from '../src/index.js';
 import { basic, temporaryFolder } from './fixture.js';
 
 const CONFIG = `
@@ -116,6 +117,15 @@ describe('the program', { timeout: 30_000 }, () => {
     expect(program.told.join('\n')).not.toContain(password);
     const headers = { authorization: basic('admin', password) };
     expect((await fetch(`${program.url}/v1/`, { headers })).status).toBe(200);
+  });
+
+  test('warns where no user may change anything', async () => {
+    withoutPassword();
+    const folder = await temporaryFolder();
+    const users = createUsers({ file: join(folder, 'users.json') });
+    await users.add('admin', 'a long password', 'basic');
+    const program = await start(CONFIG, { folder });
+    expect(program.told.join('\n')).toContain('warning: no user is an admin');
   });
 
   test.each([

@@ -361,6 +361,24 @@ describe('the first user', () => {
     expect(await two.users.verify('admin', 'handed in')).toBeDefined();
   });
 
+  test('is made also where there are only users who may look, unless one of them has the name', async () => {
+    const one = await open();
+    await one.users.add('olga', 'a long password', 'basic');
+    expect(await firstUser(one.users, { password: 'handed in' })).toMatchObject({ name: 'admin' });
+    expect(await one.users.find('admin')).toMatchObject({ account: 'admin' });
+    const two = await open();
+    await two.users.add('admin', 'a long password', 'basic');
+    expect(await firstUser(two.users, { password: 'handed in' })).toBeUndefined();
+    expect(await two.users.find('admin')).toMatchObject({ account: 'basic' });
+  });
+
+  test('is not made beside an admin of another name', async () => {
+    const { users } = await open();
+    await users.add('olga', 'a long password', 'admin');
+    expect(await firstUser(users, { password: 'handed in' })).toBeUndefined();
+    expect(await users.list()).toHaveLength(1);
+  });
+
   test('is made by one of two processes that start together', async () => {
     const { users, again } = await open();
     const made = await Promise.all([

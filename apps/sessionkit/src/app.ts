@@ -180,6 +180,11 @@ export class App {
     const { drainTimeout } = this.config;
     this.#draining = true;
     this.#admin.drain();
+    const { busy } = this.#listeners;
+    if (busy > 0 && !now.aborted) {
+      const time = `${drainTimeout / 1000} s to finish; another signal cuts at once`;
+      this.#logs.log('info', `${requests(busy, 'is', 'are')} under way, with ${time}`, { busy });
+    }
     const drained = this.#listeners.drain();
     const inTime = await within(drainTimeout, drained, now);
     let cut = 0;
@@ -190,11 +195,14 @@ export class App {
     const left = now.aborted ? 0 : Math.max(0, drainTimeout - (Date.now() - begun));
     const adminFinished = await this.#admin.close(left);
     const closed = await within(CLOSE_TIMEOUT, this.#composition.close());
-    if (cut > 0) this.#logs.log('warning', `stopped: ${cut} requests were cut`, { cut });
+    if (cut > 0) this.#logs.log('warning', `stopped: ${requests(cut, 'was', 'were')} cut`, { cut });
     else if (closed) this.#logs.log('info', 'stopped');
     return cut === 0 && adminFinished && closed;
   }
 }
+
+const requests = (count: number, one: string, more: string) =>
+  count === 1 ? `1 request ${one}` : `${count} requests ${more}`;
 
 /** Whether `work` ends in time. Rejects as it does. */
 async function within(timeout: Millis, work: Promise<unknown>, now?: AbortSignal): Promise<boolean> {

@@ -85,6 +85,13 @@ function addUserCommands(program: Command, done: (code: number) => void): void {
     );
 
   user
+    .command('list')
+    .description('list the users with their roles')
+    .addOption(config())
+    .addOption(file())
+    .action(async (options) => done(await (await commands.user()).listUsers(options)));
+
+  user
     .command('remove <name>')
     .description('remove a user')
     .addOption(config())

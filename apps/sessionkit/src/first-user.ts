@@ -15,7 +15,13 @@ export const generatePassword = () => randomBytes(18).toString('base64url');
  * @throws SessionError `CONFIG_INVALID`, `INVALID_VALUE` (the variable holds no password).
  */
 export async function makeFirstUser(users: Users, usersFile: string, logs: Logs): Promise<void> {
-  if ((await users.list()).length > 0) return;
+  const present = await users.list();
+  if (present.some(({ account }) => account === 'admin')) return;
+  if (present.some(({ name }) => name === 'admin')) {
+    const fix = 'sessionkit user add NAME --role admin';
+    logs.log('warning', `no user in ${usersFile} is an admin, so that nobody can change anything: ${fix}`);
+    return;
+  }
   if (process.env.SESSIONKIT_ADMIN_PASSWORD) {
     await firstUser(users);
     logs.log('notice', 'the admin user "admin" was made, with the password of SESSIONKIT_ADMIN_PASSWORD');

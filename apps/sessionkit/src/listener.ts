@@ -183,14 +183,16 @@ export class Listener {
     if (this.traffic.activeRequests > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
+  /** How many requests are under way. */
+  get busy(): number {
+    return this.#ports().reduce((sum, { connections }) => sum + connections.busy, 0);
+  }
+
   /** Cuts all connections, and answers how many requests that hit. */
   cut(): number {
-    let cut = 0;
-    for (const { connections } of this.#ports()) {
-      cut += connections.busy;
-      connections.cut();
-    }
-    return cut;
+    const { busy } = this;
+    for (const { connections } of this.#ports()) connections.cut();
+    return busy;
   }
 
   #ports(): readonly Port[] {

@@ -87,6 +87,11 @@ export class Listeners {
     await Promise.all(this.#all().map((listener) => listener.drain()));
   }
 
+  /** As {@link Listener.busy}, of all. */
+  get busy(): number {
+    return this.#all().reduce((sum, { busy }) => sum + busy, 0);
+  }
+
   /** As {@link Listener.cut}, of all. */
   cut(): number {
     return this.#all().reduce((sum, listener) => sum + listener.cut(), 0);

@@ -69,9 +69,18 @@ function createLogger(destination: DestinationStream): Logger<LogLevel> {
       useOnlyCustomLevels: true,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: toldOnce },
     },
     destination,
   );
+}
+
+/** As pino writes errors, but without the message of a cause that the error's own has already. */
+export function toldOnce(error: Error): object {
+  const shown = pino.stdSerializers.err(error);
+  const { cause } = error;
+  const said = cause instanceof Error && cause.message !== '' && error.message.includes(cause.message);
+  return said ? { ...shown, message: error.message } : shown;
 }
 
 /** On a terminal: the message, and how bad it is. */

@@ -4,6 +4,7 @@ import { loadConfig } from './config-file.js';
 import { DEFAULT_FILE } from './default-file.js';
 import { choosePassword } from './password.js';
 import { print } from './print.js';
+import { plain, Table } from './sessions/text.js';
 
 interface FileOptions {
   readonly config?: string | undefined;
@@ -43,6 +44,16 @@ export async function removeUser(name: string, options: FileOptions): Promise<nu
   return withUsers(options, async (users, file) => {
     await users.remove(name);
     tell(`removed ${name} from ${file}`, undefined);
+  });
+}
+
+/** `sessionkit user list`: a user a line, with the role. Throws as {@link addUser} does. */
+export async function listUsers(options: FileOptions): Promise<number> {
+  return withUsers(options, async (users, file) => {
+    const present = await users.list();
+    if (present.length === 0) return print(`there are no users in ${file}`);
+    const rows = present.map(({ name, account }) => [plain(name), account]);
+    process.stdout.write(new Table(['NAME', 'ROLE']).add(rows));
   });
 }
 

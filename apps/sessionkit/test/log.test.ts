@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { toldOnce } from '../src/log.js';
 import { LogRing } from '../src/log-ring.js';
 import { masked } from '../src/masked.js';
 
@@ -35,6 +36,17 @@ describe('a text for operators', () => {
     for (const text of ['a://', 'password=', 's01k6y3v9qxm2r8t4w7z5b1c0d3.', 'Basic ', '"', 'a:b@'])
       masked(text.repeat(8_000 / text.length));
     expect(performance.now() - begun).toBeLessThan(500);
+  });
+});
+
+describe('an error in the process log', () => {
+  const cause = new Error('connect ECONNREFUSED 127.0.0.1:5432');
+
+  it.each([
+    ['the store is not reachable', 'the store is not reachable: connect ECONNREFUSED 127.0.0.1:5432'],
+    [`not reachable: ${cause.message}`, 'not reachable: connect ECONNREFUSED 127.0.0.1:5432'],
+  ])('says once why: %s', (message, shown) => {
+    expect(toldOnce(new Error(message, { cause }))).toMatchObject({ message: shown });
   });
 });
 

@@ -46,12 +46,16 @@ export function faultOf(thrown: unknown, what: string): SessionError {
   });
 }
 
+/** What ioredis says of a command while it has no connection: it names an option, which is as it has to be. */
+const UNCONNECTED = /Stream isn't writeable and enableOfflineQueue options is false/g;
+
 /** The error without what a driver hangs on it: ioredis adds the command with its arguments, which are the session's data. */
 export function bare(thrown: unknown): unknown {
   if (!(thrown instanceof Error)) return thrown;
-  const error = new Error(thrown.message);
+  const plain = (text: string) => text.replace(UNCONNECTED, 'there is no connection at present');
+  const error = new Error(plain(thrown.message));
   error.name = thrown.name;
-  if (thrown.stack !== undefined) error.stack = thrown.stack;
+  if (thrown.stack !== undefined) error.stack = plain(thrown.stack);
   if ('code' in thrown) Object.assign(error, { code: thrown.code });
   return error;
 }

@@ -102,6 +102,8 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
       );
       expect(fault, verb).toBeInstanceOf(SessionError);
       expect(fault, verb).toMatchObject({ code: 'BACKEND_DOWN', retryable: true });
+      // An option that is as it has to be is nothing to look for.
+      expect(inspect(fault), verb).not.toContain('enableOfflineQueue');
     }
     await own().server.server?.start();
     await vi.waitFor(() => backend.now(signal), { timeout: 5_000 });

@@ -10,7 +10,7 @@ import { query } from './sql.js';
 
 const home = join(import.meta.dirname, '..');
 /** The ports that documents use: each becomes a free one. */
-const USUAL_PORTS = ['8080', '8081', '8989', '9001', '9002', '3000'];
+const USUAL_PORTS = ['8080', '8081', '8082', '8989', '9001', '9002', '3000'];
 
 /** What the runner puts around a block that is a part of a program. */
 export interface Around {

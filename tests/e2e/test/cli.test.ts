@@ -32,6 +32,7 @@ describe('the command line', () => {
     [['user', 'add', 'a', '--role', 'root'], /Allowed choices are admin, basic/],
     [['user', 'add', 'a', '--users-file', 'f', '--config', 'c'], /cannot be used with/],
     [['user', 'rename'], /unknown command 'rename'/],
+    [['sessions', 'list', '--filter', 'idle>600'], /It must be a pointer, = and an expression/],
   ])('refuses %j with exit code 2', async (args, message) => {
     const { code, stdout, stderr } = await run(args);
     expect(stderr).toMatch(message);
@@ -137,7 +138,11 @@ describe('user', () => {
         { name: 'bob', account: 'basic' },
       ],
     });
+    const list = ['user', 'list', ...USERS];
+    const both = 'NAME  ROLE\nann   admin\nbob   basic\n';
+    expect(await run(list, { cwd })).toEqual({ code: 0, stdout: both, stderr: '' });
     expect(await run(['user', 'remove', 'bob', ...USERS], { cwd })).toMatchObject({ code: 0 });
+    expect(await run(list, { cwd })).toMatchObject({ stdout: 'NAME  ROLE\nann   admin\n' });
   });
 
   it('prints a generated password once, with nothing else on stdout', async () => {

@@ -122,7 +122,8 @@ describe('SIGTERM', () => {
     await delay(300);
     expect(await app.stop()).toBe(1);
     await expect(never).rejects.toThrow();
-    expect(app.stderr).toContain('stopped: 1 requests were cut');
+    expect(app.stderr).toContain('1 request is under way, with 0.5 s to finish; another signal cuts at once');
+    expect(app.stderr).toContain('stopped: 1 request was cut');
     expect(app.access).toEqual([expect.objectContaining({ url: '/never', status: 499, aborted: true })]);
   });
 

@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { App, config, OPERATOR, PASSWORD, startApp, startUpstream, temporaryFolder } from './app.js';
+import { App, config, OPERATOR, PASSWORD, run, startApp, startUpstream, temporaryFolder } from './app.js';
 import { send } from './client.js';
 
 const basic = (password: string) => ({
@@ -100,6 +100,17 @@ describe('the first admin user', () => {
     const again = await startApp(yaml, { cwd, env: { SESSIONKIT_ADMIN_PASSWORD: 'another one' } });
     expect((await send(`${again.admin}/v1/sessions`, { headers: basic(password) })).status).toBe(200);
     expect(again.stderr).not.toContain('was made');
+  });
+
+  it.each([
+    ['olga', 'the admin user "admin" was made'],
+    ['admin', 'is an admin, so that nobody can change anything: sessionkit user add NAME --role admin'],
+  ])('beside the user %s, who may only look: %s', async (name, told) => {
+    const cwd = temporaryFolder();
+    const args = ['user', 'add', name, '--users-file', 'sessionkit-users.json'];
+    expect(await run(args, { cwd, stdin: 'a long password\n' })).toMatchObject({ code: 0 });
+    const app = await startApp(config(await hello()), { cwd, env: {} });
+    expect(app.stderr.replaceAll('\\"', '"')).toContain(told);
   });
 
   it('is not made when SESSIONKIT_ADMIN_PASSWORD is no password', async () => {

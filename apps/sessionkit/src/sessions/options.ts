@@ -73,7 +73,7 @@ export function addSessionCommands(
   withTarget(sessions.command('list').description('list living sessions, by id'))
     .option('--user <user>', 'only those of this user')
     .option('--service <service>', 'only those of this service')
-    .addOption(new Option('--filter <filter>', FILTER).argParser(once('--filter')))
+    .addOption(new Option('--filter <filter>', FILTER).argParser(filter))
     .addOption(rdns())
     .action(async (options: ListOptions) => done(await (await load()).list(options)));
 
@@ -130,11 +130,11 @@ function positive(text: string): number {
   throw new InvalidArgumentError('It must be at least 1.');
 }
 
-function once(option: string): (text: string, before: string | undefined) => string {
-  return (text, before) => {
-    if (before === undefined) return text;
-    throw new InvalidArgumentError(`${option} can be given once.`);
-  };
+/** What has no `=` the API takes for no filter at all, and would answer with every session. */
+function filter(text: string, before: string | undefined): string {
+  if (before !== undefined) throw new InvalidArgumentError('--filter can be given once.');
+  if (text.includes('=')) return text;
+  throw new InvalidArgumentError("It must be a pointer, = and an expression: '/attributes/idle=gt(600)'.");
 }
 
 function level(text: string, before: AlterOptions['set']): AlterOptions['set'] {

@@ -115,7 +115,7 @@ async function findPassword(
   if (process.stdin.isTTY && process.stderr.isTTY)
     return { password: await prompt(`Password of ${user}: `), from: 'the terminal' };
   throw invalid(
-    `there is no password for ${user}: set ${PASSWORD_VARIABLE}, or give --password-file FILE ("-" for stdin)`,
+    `there is no password for ${user}: set ${PASSWORD_VARIABLE}, or give --password-file FILE ("-" for stdin); --user-name names another user`,
   );
 }
 
