@@ -97,6 +97,7 @@ export class Listing {
       const members = (await this.#store.send('list', range, signal)) as string[];
       const ids = members.map(idOf);
       const found = await this.#store.members(ids, false, signal);
+      const matching: SessionRecord[] = [];
       const strangers: string[] = [];
       const repeated: string[] = [];
       for (const [at, id] of ids.entries()) {
@@ -106,11 +107,13 @@ export class Listing {
         if (record instanceof SessionError) continue;
         if (id === last) repeated.push(members[at] as string);
         else if (record === undefined || !belongs(record, query)) strangers.push(members[at] as string);
-        else if (matches(record, query)) yield record;
+        else if (matches(record, query)) matching.push(record);
         last = id;
       }
+      // Before anything is handed out: whoever has enough does not come back.
       if (strangers.length > 0) await this.#drop(key, strangers, query, signal);
       if (repeated.length > 0) await this.#store.send('list', ['ZREM', key, ...repeated], signal);
+      yield* matching;
       const end = members.at(-1);
       if (end === undefined || members.length < size) return undefined;
       start = `(${end}`;
