@@ -108,17 +108,11 @@ describe('what a change brings with it', () => {
   );
 
   it(
-    'a patch of session-core goes out alone, a major version takes all along, with its range',
+    'a patch of session-core goes out alone, too',
     async () => {
-      const patch = outOf(await dryRun('--if', 'session-core:patch'));
-      expect(namesOf(patch)).toEqual([CORE]);
-      const major = outOf(await dryRun('--if', 'session-core:major'));
-      const dependents = published.filter((each) => each.name === CORE || dependsOn(each, CORE));
-      expect(namesOf(major)).toEqual(expect.arrayContaining(namesOf(dependents)));
-      for (const { name, ours = {} } of major)
-        if (name !== CORE) expect(ours[CORE] ?? '^1.0.0', name).toBe('^1.0.0');
+      expect(namesOf(outOf(await dryRun('--if', 'session-core:patch')))).toEqual([CORE]);
     },
-    WITHIN * 2,
+    WITHIN,
   );
 
   it(
