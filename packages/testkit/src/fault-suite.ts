@@ -153,17 +153,22 @@ function reportOf(
 ): string {
   const { slowest, recovered, acknowledged, found, connections } = measures;
   const whole = (value: number) => Math.round(value).toLocaleString('en');
+  // What no case of this run has measured is not told.
+  const told = (is: boolean, ...parts: readonly string[]) => (is ? parts : []);
   return [
     `faults ${name}: ${passed} cases`,
-    `slowest silent answer ${whole(slowest)} ms (at most ${whole(settings.deadline + LATE_BY)})`,
+    ...told(
+      slowest > 0,
+      `slowest silent answer ${whole(slowest)} ms (at most ${whole(settings.deadline + LATE_BY)})`,
+    ),
     `recovered within ${whole(recovered)} ms (at most ${whole(RECOVERED_WITHIN)})`,
     `connections in the server ${connections.before} before, at most ${connections.most} meanwhile, ${connections.after} after`,
-    ...(forgets
-      ? ['forgets everything in a restart']
-      : [
-          `saves acknowledged ${acknowledged} (at least ${leastAcknowledged({ settings })})`,
-          `found after restart ${found}`,
-        ]),
+    ...told(forgets === true, 'forgets everything in a restart'),
+    ...told(
+      acknowledged > 0,
+      `saves acknowledged ${acknowledged} (at least ${leastAcknowledged({ settings })})`,
+      `found after restart ${found}`,
+    ),
   ].join(', ');
 }
 
