@@ -81,6 +81,8 @@ export class RedisBackend
   /** The first call, which core makes before anything else, gives the store the scripts; and looks at how it is set up, to warn of one that evicts. */
   async now(signal: AbortSignal): Promise<Millis> {
     if (!this.#examined) {
+      // A process asks before its first connection is there, which is no outage.
+      await this.#store.connection.attempted(signal);
       await this.#store.teach(signal);
       this.#examined = true;
       void this.#examine();

@@ -7,9 +7,16 @@ import { NodeRedisConnection } from './node-redis.js';
 /** A command and its arguments. */
 export type Command = readonly string[];
 
+/** What a client tells of its connection. */
+export interface ClientEvents {
+  on(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
+  off(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
+}
+
 /** What is used of an ioredis 6 client (`new Redis(…)`). */
-export interface IoRedisClient {
+export interface IoRedisClient extends ClientEvents {
   readonly options: object;
+  readonly status: string;
   call(command: string, args: string[]): Promise<unknown>;
   pipeline(commands: unknown[][]): { exec(): Promise<[Error | null, unknown][] | null> };
   duplicate(override: object): IoRedisSubscriber & IoRedisLine;
@@ -38,7 +45,9 @@ export interface IoRedisCluster {
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master' | 'all'): IoRedisNode[];
   on(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
+  on(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
   off(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
+  off(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
 }
 
 /** Its connection to one server. */
@@ -51,8 +60,11 @@ export interface IoRedisNode {
 }
 
 /** What is used of a node-redis 6 client (`createClient(…)`), connected by whoever made it. */
-export interface NodeRedisClient {
+export interface NodeRedisClient extends ClientEvents {
   readonly options: object;
+  /** Whether `connect` was called, and `close` was not. */
+  readonly isOpen: boolean;
+  readonly isReady: boolean;
   sendCommand(args: string[]): Promise<unknown>;
   duplicate(): NodeRedisSubscriber & Pick<NodeRedisClient, 'sendCommand'>;
 }
@@ -75,6 +87,10 @@ export interface Subscription {
 export interface Connection {
   /** Whether keys lie on several servers: a script has keys of one slot then, and commands for several keys come in no order. */
   readonly spread: boolean;
+  /** Why the server cannot be reached at present, as far as the client has told. */
+  readonly outage: Error | undefined;
+  /** Resolves when a connection that is being made is there, or could not be made; after a second, or with `signal`, in any case. Others are not waited for. */
+  attempted(signal: AbortSignal): Promise<void>;
   /** One command; rejects with what the client throws. */
   send(command: Command): Promise<unknown>;
   /**
@@ -101,6 +117,7 @@ export interface Connection {
 
 /** @throws SessionError `CONFIG_INVALID` for a client that is none, or one that queues or resends by itself. */
 export function connectionOf(client: RedisClient): Connection {
+  if (typeof client !== 'object' || client === null) throw new SessionError('CONFIG_INVALID', NO_CLIENT);
   const { options } = client;
   if ('nodes' in client) {
     const { redisOptions } = options as { readonly redisOptions?: object };
@@ -122,11 +139,13 @@ export function connectionOf(client: RedisClient): Connection {
     });
     return new IoRedisConnection(client);
   }
-  if (typeof client.sendCommand !== 'function')
-    throw new SessionError('CONFIG_INVALID', 'the client is neither one of ioredis nor one of node-redis');
+  if (typeof client.sendCommand !== 'function') throw new SessionError('CONFIG_INVALID', NO_CLIENT);
   refuse('node-redis', options, { disableOfflineQueue: true, keyPrefix: undefined });
   return new NodeRedisConnection(client);
 }
+
+const NO_CLIENT =
+  'the client is neither one of ioredis nor one of node-redis: make one, such as redis(new Redis(url, { autoResendUnfulfilledCommands: false, enableOfflineQueue: false }))';
 
 /** CLUSTERDOWN and a lost connection are answers, and reads go to where the writes are. */
 const CLUSTER_OPTIONS = {

@@ -2,6 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Command, Connection, IoRedisCluster, IoRedisNode, Subscription } from './client.js';
 import { ClusterLanes } from './cluster-lanes.js';
 import type { DurableTerms, DurableWriter } from './durable.js';
+import { isConnecting } from './ioredis.js';
+import { type Outage, outageOf } from './outage.js';
 import { LISTENER_OPTIONS, listen } from './subscriber.js';
 
 /** How long the first commands wait for connections, in ms. */
@@ -14,12 +16,14 @@ const CONNECTED_WITHIN = 500;
 export class IoRedisClusterConnection implements Connection {
   readonly spread = true;
   readonly #client: IoRedisCluster;
+  readonly #outage: Outage;
   /** Until the servers that are known when the client becomes ready are connected, or not to be reached soon. */
   #starting: Promise<unknown> | undefined;
   #turn = 0;
 
   constructor(client: IoRedisCluster) {
     this.#client = client;
+    this.#outage = outageOf(client);
     client.on('ready', this.#onReady);
     client.on('+node', this.#onNode);
     if (client.status === 'ready') this.#onReady();
@@ -28,6 +32,14 @@ export class IoRedisClusterConnection implements Connection {
   close(): void {
     this.#client.off('ready', this.#onReady);
     this.#client.off('+node', this.#onNode);
+  }
+
+  get outage(): Error | undefined {
+    return this.#outage.reason;
+  }
+
+  async attempted(signal: AbortSignal): Promise<void> {
+    if (isConnecting(this.#client)) await this.#outage.attempted(signal);
   }
 
   readonly #onReady = () => {

@@ -11,8 +11,8 @@ export function isReplyFault(error: unknown): error is Error {
   return error instanceof Error && (REPLY_NAMES.has(error.name) || REPLY_NAMES.has(error.constructor.name));
 }
 
-/** What a driver threw, as a fault of a backend. */
-export function faultOf(thrown: unknown, what: string): SessionError {
+/** What a driver threw, as a fault of a backend; `outage`: why the server cannot be reached, which a command that was not sent does not know. */
+export function faultOf(thrown: unknown, what: string, outage?: Error): SessionError {
   if (thrown instanceof SessionError) return thrown;
   const error = bare(thrown);
   if (thrown instanceof Unreplicated)
@@ -21,10 +21,11 @@ export function faultOf(thrown: unknown, what: string): SessionError {
       cause: error,
     });
   if (!isReplyFault(thrown))
-    return new SessionError('BACKEND_DOWN', `${what}: Redis could not be reached`, {
-      retryable: true,
-      cause: error,
-    });
+    return new SessionError(
+      'BACKEND_DOWN',
+      `${what}: Redis could not be reached${outage === undefined ? '' : `: ${outage.message}`}`,
+      { retryable: true, cause: error },
+    );
   const { message } = thrown;
   if (FULL.test(message))
     return new SessionError('BACKEND_FULL', `${what}: Redis has no memory left (maxmemory)`, {

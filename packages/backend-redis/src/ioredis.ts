@@ -1,15 +1,26 @@
 import type { Command, Connection, IoRedisClient, IoRedisLine, Subscription } from './client.js';
 import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
+import { type Outage, outageOf } from './outage.js';
 import { LISTENER_OPTIONS, listen } from './subscriber.js';
 
 /** One server, or whichever Sentinel names, through ioredis. */
 export class IoRedisConnection implements Connection {
   readonly spread = false;
   readonly #client: IoRedisClient;
+  readonly #outage: Outage;
 
   constructor(client: IoRedisClient) {
     this.#client = client;
+    this.#outage = outageOf(client);
+  }
+
+  get outage(): Error | undefined {
+    return this.#outage.reason;
+  }
+
+  async attempted(signal: AbortSignal): Promise<void> {
+    if (isConnecting(this.#client)) await this.#outage.attempted(signal);
   }
 
   send([name = '', ...args]: Command): Promise<unknown> {
@@ -37,6 +48,11 @@ export class IoRedisConnection implements Connection {
   ): Promise<Subscription> {
     return listen(() => this.#client.duplicate(LISTENER_OPTIONS), channel, onMessage, onFault);
   }
+}
+
+/** Whether the first connection of a client, or the next one, is being made. */
+export function isConnecting({ status }: { readonly status: string }): boolean {
+  return status === 'connecting' || status === 'connect';
 }
 
 async function pipelined(

@@ -1,14 +1,28 @@
 import type { Command, Connection, NodeRedisClient } from './client.js';
 import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
+import { type Outage, outageOf } from './outage.js';
 
 /** One server through node-redis. */
 export class NodeRedisConnection implements Connection {
   readonly spread = false;
   readonly #client: NodeRedisClient;
+  readonly #outage: Outage;
 
   constructor(client: NodeRedisClient) {
     this.#client = client;
+    this.#outage = outageOf(client);
+  }
+
+  get outage(): Error | undefined {
+    return this.#client.isOpen
+      ? this.#outage.reason
+      : new Error('the client is not open: call its connect()');
+  }
+
+  async attempted(signal: AbortSignal): Promise<void> {
+    if (this.#client.isOpen && !this.#client.isReady && this.#outage.reason === undefined)
+      await this.#outage.attempted(signal);
   }
 
   send(command: Command): Promise<unknown> {

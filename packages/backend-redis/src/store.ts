@@ -252,7 +252,7 @@ export class RedisStore {
   #fault(error: unknown, what: string): SessionError {
     const now = lateAt(error);
     if (now !== undefined) this.#set(now);
-    return faultOf(error, what);
+    return faultOf(error, what, this.connection.outage);
   }
 }
 

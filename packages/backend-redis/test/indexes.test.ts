@@ -144,6 +144,9 @@ it('a place that is claimed again while another claim is being decided is not gi
   const between = redis(
     {
       options: client.options,
+      status: client.status,
+      on: client.on.bind(client),
+      off: client.off.bind(client),
       pipeline: (commands) => client.pipeline(commands),
       duplicate: (override) => client.duplicate(override),
       async call(name, args) {
@@ -166,6 +169,9 @@ it('a session whose user changes while it is being ended is ended under the new 
   const between = redis(
     {
       options: client.options,
+      status: client.status,
+      on: client.on.bind(client),
+      off: client.off.bind(client),
       duplicate: (override) => client.duplicate(override),
       call: (name, args) => client.call(name, args),
       pipeline: (commands) => ({

@@ -15,7 +15,7 @@ export interface FetchOptions<Given extends readonly unknown[] = readonly []> {
    * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are believed; needs `address`. Default: none.
    */
   readonly trustProxy?: readonly string[] | undefined;
-  /** Where faults are logged. Default: `processEnvironment` of session-core (warnings and errors to stderr). */
+  /** Where faults are logged. Default: `processEnvironment` of session-core (notices, warnings and errors to stderr). */
   readonly environment?: Pick<Environment, 'log'> | undefined;
 }
 

@@ -6,7 +6,7 @@ export interface HttpOptions {
    * `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host` are believed. Default: none.
    */
   readonly trustProxy?: readonly string[] | undefined;
-  /** Where faults are logged. Default: `processEnvironment` of session-core (warnings and errors to stderr). */
+  /** Where faults are logged. Default: `processEnvironment` of session-core (notices, warnings and errors to stderr). */
   readonly environment?: Pick<Environment, 'log'> | undefined;
 }
 

@@ -28,7 +28,7 @@ export interface Environment {
   log(entry: LogEntry): void;
 }
 
-/** The environment of the running process: system clock, `node:crypto`, unref'd timers, warnings and errors to stderr. */
+/** The environment of the running process: system clock, `node:crypto`, unref'd timers; notices, warnings and errors to stderr. */
 export const processEnvironment: Environment = {
   now: () => Date.now(),
   random: (bytes) => randomBytes(bytes),
@@ -38,7 +38,7 @@ export const processEnvironment: Environment = {
     return () => clearInterval(timer);
   },
   log(entry) {
-    if (entry.level !== 'warning' && entry.level !== 'error') return;
+    if (entry.level === 'debug' || entry.level === 'info') return;
     const cause = entry.error instanceof Error ? ` (${entry.error.message})` : '';
     process.stderr.write(`sessionkit ${entry.level}: ${entry.message}${cause}\n`);
   },

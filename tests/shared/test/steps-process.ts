@@ -57,6 +57,9 @@ async function onRedis(): Promise<Backend> {
   await client.connect();
   const counted = {
     options: client.options,
+    status: client.status,
+    on: client.on.bind(client),
+    off: client.off.bind(client),
     duplicate: (override: object) => client.duplicate(override),
     call: (name: string, args: string[]) => step(() => client.call(name, args)),
     pipeline: (commands: unknown[][]) => ({

@@ -263,6 +263,9 @@ describe('a process that is killed at any statement to MariaDB', () => {
 function aMinuteAfter(client: Redis) {
   return {
     options: client.options,
+    status: client.status,
+    on: () => undefined,
+    off: () => undefined,
     duplicate: (override: object) => client.duplicate(override),
     pipeline: (commands: unknown[][]) => client.pipeline(commands),
     call: aMinuteLate(client),
