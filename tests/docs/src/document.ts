@@ -56,7 +56,8 @@ class Run {
     const bin = join(folder, 'bin');
     mkdirSync(bin);
     // `npx NAME` runs what is installed; the detour over npm's own takes half a second each time.
-    writeFileSync(join(bin, 'npx'), '#!/bin/sh\nexec "$@"\n', { mode: 0o755 });
+    const npx = '#!/bin/sh\nprogram=${1##*/}\nshift\nexec "$program" "$@"\n';
+    writeFileSync(join(bin, 'npx'), npx, { mode: 0o755 });
     // curl draws its progress where its output is no terminal.
     writeFileSync(join(folder, '.curlrc'), 'silent\nshow-error\n');
     const path = [bin, join(home, 'node_modules', '.bin'), dirname(process.execPath), process.env.PATH];
