@@ -1,7 +1,6 @@
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { SessionId, SessionRecord } from '@sessionkit/session-core';
 import { startRelayedCouchbase } from '@sessionkit/test-stores/couchbase';
+import { LONG, print } from '@sessionkit/test-stores/run';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { afterAll, expect, it } from 'vitest';
 import { couchbase } from '../src/index.js';
@@ -16,16 +15,11 @@ afterAll(async () => {
   await server.stop();
 });
 
-const LONG = process.env.SESSIONKIT_LONG === '1';
 const SESSIONS = LONG ? 100_000 : 6_000;
 /** A page asks each partition, once or a few times. */
 const partitions = await server.management.partitions();
 
-function tell(line: string): void {
-  const folder = process.env.SESSIONKIT_REPORT_DIR;
-  if (folder === undefined) console.log(`${server.name}: ${line}`);
-  else appendFileSync(join(folder, 'summary.txt'), `${server.name}: ${line}\n`);
-}
+const tell = (line: string) => print(`${server.name}: ${line}`);
 
 it('each verb asks for as many documents as it needs, and no more', { timeout: 60_000 }, async () => {
   const environment = testEnvironment({ start: Date.now(), random: 9 });
