@@ -35,9 +35,9 @@ export const KINDS = {
       'Say here what the contract leaves open: what survives a restart, what a full store does, how old an answer can be, which names and sizes it refuses.',
     steps: (folder) => [
       `Write the verbs in ${folder}/src/backend.ts. What each promises stands in packages/session-core/src/backend.ts. An ability that the store can't have: take its methods out, and its name out of \`abilities\` in src/module.ts.`,
-      `Give ${folder}/src/options.ts and src/module.ts the options of the store. A client or pool that services share is made by src/resource.ts (as in packages/backend-redis).`,
+      `Give ${folder}/src/options.ts and src/module.ts the options of the store, and with them test/module.test.ts and the tables of the README: what they say of bounds, rows and the very record is true of memory. A client or pool that services share is made by src/resource.ts (as in packages/backend-redis).`,
       `Let ${folder}/test/harness.ts open two instances on one empty store, and \`peek\` look past the backend at what is stored.`,
-      'Add the suites beside the kit: hostile values, races and faults (packages/testkit/README.md shows each, packages/backend-redis/test has each as a few lines), and test/facts.test.ts for the table of stores (`npm run stores-table`).',
+      'Add the suites beside the kit: hostile values, races and faults (packages/testkit/README.md shows each, packages/backend-redis/test has each as a few lines).',
       `Copy packages/backend-redis/test/facts.test.ts to ${folder}/test, and begin Behaviour in its README with the answers that every store gives (docs/choosing-a-store.md); \`npm run stores-table\` puts what was found into the table of README.md.`,
     ],
   },

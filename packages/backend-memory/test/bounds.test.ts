@@ -3,7 +3,8 @@ import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
 import { memory } from '../src/index.js';
 import { recordBytes } from '../src/size.js';
-import { fill, medianTime, signal } from './helpers.js';
+import { fill, signal } from './helpers.js';
+import { medianTime } from './measures.js';
 
 const ending = { at: 0, cause: 'logout', by: undefined, keepUntil: Number.MAX_SAFE_INTEGER } as const;
 

@@ -2,7 +2,8 @@ import type { PageQuery, SessionId } from '@sessionkit/session-core';
 import { makeRecord, testEnvironment } from '@sessionkit/testkit';
 import { describe, expect, it } from 'vitest';
 import { type MemoryBackend, memory } from '../src/index.js';
-import { fill, medianTime, signal } from './helpers.js';
+import { fill, signal } from './helpers.js';
+import { medianTime } from './measures.js';
 
 const FEW = 1_000;
 const MANY = 50_000;

@@ -2,7 +2,8 @@ import { testEnvironment } from '@sessionkit/testkit';
 import { expect, it } from 'vitest';
 import { memory } from '../src/index.js';
 import { recordBytes } from '../src/size.js';
-import { fill, heapUsed } from './helpers.js';
+import { fill } from './helpers.js';
+import { heapUsed } from './measures.js';
 
 const SESSIONS = 5_000;
 

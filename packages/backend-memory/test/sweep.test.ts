@@ -3,7 +3,8 @@ import { type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks';
 import { makeRecord, testEnvironment } from '@sessionkit/testkit';
 import { expect, it } from 'vitest';
 import { memory } from '../src/index.js';
-import { fill, heapUsed, signal } from './helpers.js';
+import { fill, signal } from './helpers.js';
+import { heapUsed } from './measures.js';
 
 const LONG = process.env.SESSIONKIT_LONG === '1';
 const SESSIONS = LONG ? 1_000_000 : 100_000;

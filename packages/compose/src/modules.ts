@@ -123,7 +123,7 @@ function missing(kind: ModuleKind, type: string, specifier: string, folder: stri
   const known = KNOWN_TYPES[kind];
   if (specifier !== type && !known.includes(type)) {
     const near = closest(type, known);
-    const list = `the ${kind}s are ${known.join(', ')}; another one is written as its package or file`;
+    const list = `the ${kind}s are ${known.join(', ')}; another one is written as its package or file, such as acme-${kind} or ./my-${kind}.mjs`;
     return failed(
       `there is no ${kind} ${JSON.stringify(type)}`,
       near === undefined ? list : `did you mean ${JSON.stringify(near)}?`,

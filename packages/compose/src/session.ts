@@ -124,6 +124,8 @@ export class Sessions {
     const module = use?.module;
     const wanted = module !== undefined && 'resourceClass' in module ? module.resourceClass : known;
     const resource = this.#resource(checked.resource, wanted, at);
+    if (use !== undefined && wanted !== undefined && typeof checked.resource !== 'string')
+      this.#unnamed(wanted, at);
     if (use === undefined || (wanted !== undefined && resource === undefined)) return undefined;
     const key = stable([checked.type, use.config, resource]);
     const abilities = 'abilities' in use.module ? use.module.abilities : [];
@@ -155,6 +157,22 @@ export class Sessions {
       return undefined;
     }
     return name;
+  }
+
+  /** Its own schema has not said so. */
+  #unnamed(wanted: string, path: Path): void {
+    const fit = Object.entries(this.#resources).find(
+      ([, each]) => (each as Fields | null | undefined)?._class === wanted,
+    );
+    const fix =
+      fit === undefined
+        ? `add \`resource: NAME\`, and \`resources: { NAME: { _class: ${wanted}, … } }\``
+        : `add \`resource: ${fit[0]}\``;
+    this.#report.problem(
+      [...path, 'resource'],
+      `this backend needs a resource of class ${JSON.stringify(wanted)}`,
+      fix,
+    );
   }
 
   #doubts(fields: SessionFields, path: Path): void {

@@ -155,7 +155,7 @@ export interface Claim {
 /** Sessions of a user are counted atomically. */
 export interface UserSlots {
   /**
-   * Takes a place for `id` among its user's sessions. Answers who must end: with `oldest` those that began first; with `refuse` and no place
+   * Takes a place for `id` among its user's sessions. A session that is stored under its user has a place, claimed or not. Answers who must end: with `oldest` those that began first; with `refuse` and no place
    * left it adds nothing and answers `[claim.id]`. Places of sessions that are gone, ended, dead at `claim.at` or no longer this user's are free; a claim
    * without a record, or whose record is still anonymous, lapses after 60 s. Claiming a place one already has changes nothing.
    */

@@ -53,6 +53,13 @@ export const slotsMutants: readonly BackendMutant[] = [
       return claim.full === 'refuse' ? [claim.id] : others.slice(0, over).map(({ id }) => id);
     },
   })),
+  remembering('only claims have places', async (claim, claims, sound) => {
+    const answer = await sound();
+    const others = [...claims.keys()].filter((id) => id !== claim.id);
+    if (refused(answer, claim) && others.length >= claim.max) return answer;
+    claims.set(claim.id, claim.at);
+    return answer.filter((id) => others.includes(id));
+  }),
   remembering('a refused claim takes a place', async (claim, claims, sound) => {
     const answer = await sound();
     if (refused(answer, claim)) claims.set(claim.id, claim.at);

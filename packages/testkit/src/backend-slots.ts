@@ -48,6 +48,17 @@ export const slotsCases: readonly BackendCase[] = [
   },
   {
     ability,
+    name: 'a session that was stored under its user without a claim has a place all the same',
+    async run(kit) {
+      const [first, second] = await kit.storedMany(2, (n) => ({ user: 'ann', startedAt: kit.now - 10 + n }));
+      const late = kit.make().id;
+      assert.deepEqual(await claim(kit, { id: late }), [late]);
+      assert.deepEqual(await claim(kit, { id: late, full: 'oldest' }, kit.b), [first?.id]);
+      assert.deepEqual(await claim(kit, { id: second?.id ?? late, full: 'refuse' }), []);
+    },
+  },
+  {
+    ability,
     name: 'a refused claim takes no place',
     async run(kit) {
       const [first] = await holding(kit, 2);
