@@ -25,6 +25,9 @@ function cutBefore(unsent: number, prefix: string): RedisBackend {
   return redis(
     {
       options: client.options,
+      status: client.status,
+      on: client.on.bind(client),
+      off: client.off.bind(client),
       call: (name, args) => client.call(name, args),
       duplicate: (override) => client.duplicate(override),
       pipeline: (commands) => ({
