@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import { CONTRACT_VERSION, type ResourceModule } from '@sessionkit/session-core';
 import { createPool, type Pool, type SslOptions } from 'mysql2';
 import { z } from 'zod';
@@ -13,15 +14,17 @@ const tls = z.strictObject({
   key: z.string().optional().describe('Its key, PEM'),
 });
 
-const config = z.strictObject({
-  _class: z.literal('mysql'),
-  server: z.strictObject({
+const server = z
+  .strictObject({
     host: z.string().min(1).default('127.0.0.1').describe('Host, or path of the Unix socket'),
     port: z.int().min(1).max(65_535).default(3_306),
     user: z.string().min(1),
     password: z.string().optional(),
     database: z.string().min(1),
-    ssl: z.union([z.boolean(), tls]).default(false).describe('TLS; the certificate of the server is checked'),
+    ssl: z
+      .union([z.boolean(), tls])
+      .default(false)
+      .describe('TLS; the certificate of the server is checked, for the name of the host'),
     pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
     connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
     idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
@@ -33,8 +36,14 @@ const config = z.strictObject({
       .describe(
         'Whole seconds after which the server gives up waiting for a lock; store_deadline by default',
       ),
-  }),
-});
+  })
+  .superRefine(({ host, ssl }, context) => {
+    if (ssl === false || isIP(host) === 0) return;
+    const message = `the driver looks for no address in a certificate: with ssl give the host by its name, not ${host}`;
+    context.addIssue({ code: 'custom', path: ['host'], message });
+  });
+
+const config = z.strictObject({ _class: z.literal('mysql'), server });
 
 type Config = z.infer<typeof config>;
 
@@ -50,7 +59,7 @@ const module: ResourceModule<Config> = {
       user: server.user,
       database: server.database,
       ...(password === undefined ? {} : { password }),
-      ...(ssl === false ? {} : { ssl: ssl === true ? {} : tlsOptions(ssl) }),
+      ...(ssl === false ? {} : { ssl: tlsOptions(ssl === true ? {} : ssl) }),
       charset: 'utf8mb4',
       connectionLimit: server.pool_size,
       maxIdle: Math.max(0, server.pool_size - 1),
@@ -73,8 +82,10 @@ const module: ResourceModule<Config> = {
   },
 };
 
+/** The library looks for the name of the host in a certificate only where it is told to. */
 function tlsOptions(options: z.infer<typeof tls>): SslOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const given = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(given), verifyIdentity: true };
 }
 
 export default module;
