@@ -9,8 +9,8 @@ export type Command = readonly string[];
 
 /** What a client tells of its connection. */
 export interface ClientEvents {
-  on(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
-  off(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
+  on(event: 'ready' | 'error' | 'close' | 'end', listener: (error?: Error) => void): unknown;
+  off(event: 'ready' | 'error' | 'close' | 'end', listener: (error?: Error) => void): unknown;
 }
 
 /** What is used of an ioredis 6 client (`new Redis(…)`). */
@@ -45,9 +45,9 @@ export interface IoRedisCluster {
   readonly slots: readonly (readonly string[] | undefined)[];
   nodes(role: 'master' | 'all'): IoRedisNode[];
   on(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
-  on(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
+  on(event: 'ready' | 'error' | 'close' | 'end', listener: (error?: Error) => void): unknown;
   off(event: 'ready' | '+node' | '-node', listener: (node: IoRedisNode) => void): unknown;
-  off(event: 'ready' | 'error' | 'end', listener: (error?: Error) => void): unknown;
+  off(event: 'ready' | 'error' | 'close' | 'end', listener: (error?: Error) => void): unknown;
 }
 
 /** Its connection to one server. */
@@ -89,7 +89,7 @@ export interface Connection {
   readonly spread: boolean;
   /** Why the server cannot be reached at present, as far as the client has told. */
   readonly outage: Error | undefined;
-  /** Resolves when a connection that is being made is there, or could not be made; after a second, or with `signal`, in any case. Others are not waited for. */
+  /** Resolves when a connection that is being made is there, or could not be made; with `signal` in any case. Others are not waited for. */
   attempted(signal: AbortSignal): Promise<void>;
   /** One command; rejects with what the client throws. */
   send(command: Command): Promise<unknown>;

@@ -1,8 +1,7 @@
 import type { ClientEvents } from './client.js';
 
-/** How long a connection that is being made is waited for, in ms. */
-const ATTEMPT = 1_000;
-const EVENTS = ['ready', 'error', 'end'] as const;
+/** One of these ends an attempt to connect. */
+const EVENTS = ['ready', 'error', 'close', 'end'] as const;
 
 /** One for each client, however many backends are on it; it stays, as an outage may come between the close of the backend and that of the client. */
 const known = new WeakMap<ClientEvents, Outage>();
@@ -36,17 +35,16 @@ export class Outage {
     return this.#reason;
   }
 
-  /** Until the client is ready, an attempt has failed, a second has passed, or `signal` aborts. */
+  /** Until the client is ready, an attempt has failed, or `signal` aborts. */
   attempted(signal: AbortSignal): Promise<void> {
     const client = this.#client;
     return new Promise((resolve) => {
+      if (signal.aborted) return resolve();
       const settled = () => {
         for (const event of EVENTS) client.off(event, settled);
         signal.removeEventListener('abort', settled);
-        clearTimeout(timer);
         resolve();
       };
-      const timer = setTimeout(settled, ATTEMPT);
       for (const event of EVENTS) client.on(event, settled);
       signal.addEventListener('abort', settled);
     });
