@@ -85,6 +85,7 @@ const LONGEST = [
   'shared/test/steps.test.ts',
   'e2e/test/reload.test.ts',
   'packages/test/scaffold.test.ts',
+  'docs/test/documents.test.ts',
   'stores/test/redis-many.test.ts',
   'backend-redis/test/failover.test.ts',
 ];

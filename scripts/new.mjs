@@ -87,7 +87,7 @@ function tell(kind, name, folder) {
   const all = [
     `Look at what is red: ${test}`,
     ...steps(folder),
-    `Finish ${folder}/README.md; a name for the YAML's messages goes into KNOWN_TYPES (packages/compose/src/modules.ts), the package into the maps of README.md and ARCHITECTURE.md.`,
+    `Finish ${folder}/README.md; its name for the YAML goes into KNOWN_TYPES (packages/compose/src/modules.ts), then \`npm run options\` makes the README's table of options; the package goes into the maps of README.md and ARCHITECTURE.md.`,
     `\`npm run sizes\` writes its size into the README. Then \`npm test\`.`,
   ];
   console.log(`${folder} is there, and red: its verbs are to be written.\n`);

@@ -195,6 +195,10 @@ const verbs = {
   format: { needs: 'install', run: (args) => tool('biome', ['check', '--write', ...args]) },
   typecheck: { needs: 'install', run: (args) => node('scripts/typecheck.mjs', args) },
   'stores-table': { needs: 'install', run: storesTable },
+  options: {
+    needs: 'install',
+    run: () => tool('vitest', ['run', '--project', 'docs', 'readmes.test.ts', '--update']),
+  },
   release: { needs: 'build', run: release },
   new: { needs: 'install', run: (args) => locked(() => node('scripts/new.mjs', args)) },
   sizes: { needs: 'build', run: (args) => node('scripts/sizes.mjs', ['--write', ...args]) },

@@ -1,11 +1,20 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startPostgres } from '@sessionkit/test-stores/postgres';
 import { startRedis } from '@sessionkit/test-stores/redis';
 import { expect, it } from 'vitest';
+
+const readme = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8');
+/** How it says that the script is started: by the variable that names the store. */
+const STARTS = new Map(
+  [...readme.matchAll(/^(\w+_URL)=\S+ node (run\.mjs)$/gm)].map(([, variable, script]) => [variable, script]),
+);
+/** What it shows of the end of a run. */
+const [, SHOWN = ''] = /```text\n(.*?)```/s.exec(readme) ?? [];
+const measured = (line: string) => line.replace(/\d+(\.\d+)?/g, 'N');
 
 /** How long the store stays away when it is killed, in ms. */
 const DOWN = 1_000;
@@ -26,7 +35,9 @@ it.each(Object.entries(STORES))(
   async (name, startStore) => {
     const { env, server, stop } = await startStore();
     if (server === undefined) throw new Error('a store that is killed must be one of our own');
-    const args = [join(import.meta.dirname, 'run.mjs'), '--store-pid', String(server.pid)];
+    const [variable = ''] = Object.keys(env);
+    const script = STARTS.get(variable) ?? expect.fail(`the README has no start with ${variable}`);
+    const args = [join(import.meta.dirname, script), '--store-pid', String(server.pid)];
     const child = spawn(process.execPath, args, {
       env: { ...process.env, REDIS_URL: undefined, DATABASE_URL: undefined, ...env },
     });
@@ -48,6 +59,8 @@ it.each(Object.entries(STORES))(
       const [code] = await closed;
       expect(code, output).toBe(0);
       await supervised;
+      for (const line of SHOWN.split('\n').filter((each) => /\w/.test(each)))
+        expect(measured(output)).toContain(measured(line));
       expect(output).toMatch(/all seen; \d+ visits acknowledged, none lost/);
       const line = `scenario on ${name}: ${output.trim().split('\n').at(-1)}`;
       const folder = process.env.SESSIONKIT_REPORT_DIR;

@@ -20,7 +20,6 @@ export const KINDS = {
       'test/harness.ts',
       'test/helpers.ts',
       'test/module.test.ts',
-      'test/readme.test.ts',
     ],
     written: { 'src/backend.ts': 'backend.ts', 'src/index.ts': 'backend-index.ts' },
     renames: ({ kebab, pascal, camel }) => [
@@ -63,14 +62,7 @@ export const KINDS = {
   },
   filter: {
     from: 'filter-limit',
-    copied: [
-      ...PACKAGE,
-      'src/module.ts',
-      'test/conformance.test.ts',
-      'test/module.test.ts',
-      'test/readme.test.ts',
-      'test/serve.ts',
-    ],
+    copied: [...PACKAGE, 'src/module.ts', 'test/conformance.test.ts', 'test/module.test.ts', 'test/serve.ts'],
     written: { 'src/index.ts': 'filter.ts' },
     renames: ({ kebab, pascal, camel }) => [
       [/filter-limit/g, `filter-${kebab}`],

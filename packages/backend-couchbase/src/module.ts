@@ -21,23 +21,32 @@ const field = z.string().min(1).optional();
 const config = z
   .strictObject({
     type: z.literal('couchbase'),
-    resource: z.string().min(1).describe('Name of the resource that connects to the cluster'),
-    key_ns: prefix.default(DEFAULT_PREFIX).describe('What every key begins with'),
-    scope: place.describe('Scope of the collection'),
-    collection: place.describe('Collection of the documents'),
+    resource: z.string().min(1).describe('Name of a resource of class `couchbase`'),
+    key_ns: prefix.default(DEFAULT_PREFIX).describe('What every key begins with; at most 150 bytes'),
+    scope: place.describe('Scope of the collection; it has to be there'),
+    collection: place.describe('Collection of the documents; it has to be there'),
     fields: z
       .strictObject({
-        token: field.describe(`Member in place of ${FIELDS.token}: the session id`),
-        ip: field.describe(`Member in place of ${FIELDS.ip}`),
-        start: field.describe(`Member in place of ${FIELDS.start}`),
-        stop: field.describe(`Member in place of ${FIELDS.stop}`),
+        token: field.meta({
+          description: 'Member with the session id; the token itself is in no document',
+          default: FIELDS.token,
+        }),
+        ip: field.meta({ description: 'Member with the address of the client', default: FIELDS.ip }),
+        start: field.meta({
+          description: 'Member with the start, ISO 8601 in UTC',
+          default: FIELDS.start,
+        }),
+        stop: field.meta({
+          description: 'Member with the end that no use can move, ISO 8601 in UTC',
+          default: FIELDS.stop,
+        }),
       })
       .default({})
-      .describe('Names of members that people read'),
+      .describe('Names of the members that people read: nothing else does'),
     durable: z
       .union([z.boolean(), z.enum(LEVELS)])
       .default(false)
-      .describe('Saves and ends wait for replicas; true is majority'),
+      .describe('Saves and ends are acknowledged when replicas have them; `true` is `majority`'),
   })
   .superRefine(({ fields }, context) => {
     const clash = clashOf(namesOf(fields));

@@ -13,11 +13,13 @@ const config = z.strictObject({
         'this is no address of a cluster: write couchbase://HOST or couchbases://HOST, without a user in it',
     })
     .default('couchbase://127.0.0.1')
-    .describe('Address of the cluster; several hosts with commas between'),
+    .describe(
+      'Address of the cluster, `couchbases://` for TLS; several hosts with commas between; no user in it',
+    ),
   bucket: z.string().min(1).describe('Bucket of the documents'),
-  user: z.string().min(1),
-  password: z.string(),
-  ca_file: z.string().optional().describe('File with the certificates to trust, PEM; for couchbases://'),
+  user: z.string().min(1).describe('Who connects'),
+  password: z.string().describe('Password of the user'),
+  ca_file: z.string().optional().describe('File with the certificates to trust, PEM; with `couchbases://`'),
 });
 
 type Config = z.infer<typeof config>;

@@ -7,6 +7,7 @@ import {
   DEFAULT_MAX_RECORD_BYTES,
   DEFAULT_NAMES,
   DEFAULT_PREFIX,
+  MAX_PREFIX,
   prefixProblem,
 } from './options.js';
 
@@ -17,18 +18,21 @@ const config = z
   .strictObject({
     type: z.literal('memcache'),
     resource: z.string().min(1).describe('Name of a resource of class memcache'),
-    sid_field: name.default(sid).describe('Name of the session id in what is stored'),
+    sid_field: name.default(sid).describe('Name of the session id in the first line of what is stored'),
     fields: z
       .strictObject({
-        ip: name.default(members.ip).describe('Name of the client address'),
-        start: name.default(members.start).describe('Name of the start time'),
-        stop: name.default(members.stop).describe('Name of the end time'),
+        ip: name.default(members.ip).describe("Name of the client's address"),
+        start: name.default(members.start).describe('Name of the start, ms of the Unix epoch'),
+        stop: name
+          .default(members.stop)
+          .describe('Name of the end that no use can move, ms of the Unix epoch'),
         user: name.default(members.user).describe('Name of the user'),
         service: name.default(members.service).describe('Name of the service'),
-        ended: name.default(members.ended).describe('Name of the note of its end'),
+        ended: name.default(members.ended).describe('Name of the note of its end: time, cause, author'),
         head: name.default(members.head).describe('Name of all the rest'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Names of the other members of that line'),
     key_prefix: z
       .string()
       .default(DEFAULT_PREFIX)
@@ -36,8 +40,16 @@ const config = z
         const problem = prefixProblem(prefix);
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
       })
-      .describe('What every key begins with'),
-    max_record_bytes: z.int().min(1).default(DEFAULT_MAX_RECORD_BYTES).describe('Largest record'),
+      .describe(
+        `What every key begins with: printable ASCII without blanks, at most ${MAX_PREFIX} characters`,
+      ),
+    max_record_bytes: z
+      .int()
+      .min(1)
+      .default(DEFAULT_MAX_RECORD_BYTES)
+      .describe(
+        'Largest record in bytes, its key included: a server takes a hundred less than its `-I`, which is 1 MiB (1,048,576) by itself',
+      ),
   })
   .superRefine(({ sid_field, fields }, context) => {
     const clash = clashOf({ sid: sid_field, ...fields });

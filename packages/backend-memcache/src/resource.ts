@@ -18,13 +18,22 @@ const port = z.int().min(1).max(65_535);
 const config = z
   .strictObject({
     _class: z.literal('memcache'),
-    host: host.optional().describe('The server'),
-    port: port.optional().describe('Its port; 11211 by default'),
+    host: host
+      .optional()
+      .describe(
+        'The server: a name or an IPv4 address; for an IPv6 address, which `memcache-client` does not take, name the host',
+      ),
+    port: port.optional().describe('Its port; with `host`. Default: `11211`'),
     servers: z
-      .array(z.strictObject({ host, port: port.default(11_211) }))
+      .array(
+        z.strictObject({
+          host: host.describe('A server'),
+          port: port.default(11_211).describe('Its port'),
+        }),
+      )
       .min(1)
       .optional()
-      .describe('Several servers in place of one: each has its share of the sessions'),
+      .describe('Several servers in place of `host`: each has its share of the sessions'),
     pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections to a server'),
     connect_timeout: z
       .number()
@@ -41,7 +50,7 @@ const config = z
         }),
       ])
       .default(false)
-      .describe('TLS; the certificate of the server is checked'),
+      .describe('TLS; the certificate of the server is always checked'),
   })
   .superRefine(({ host, port, servers }, context) => {
     const report = (path: (string | number)[], message: string) =>

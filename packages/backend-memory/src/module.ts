@@ -11,13 +11,26 @@ const config = z
     sid_field: name.default(DEFAULT_SID).describe('Name of the session id in a row'),
     fields: z
       .strictObject({
-        ip: name.optional().describe('Name of the client address in a row'),
-        start: name.optional().describe('Name of the start time in a row'),
-        stop: name.optional().describe('Name of the end time in a row'),
+        ip: name.optional().describe("Name of the client's address in a row. Default: not shown"),
+        start: name
+          .optional()
+          .describe('Name of the start in a row, ms of the Unix epoch. Default: not shown'),
+        stop: name
+          .optional()
+          .describe('Name of the end that no use can move, ms of the Unix epoch. Default: not shown'),
       })
-      .default({}),
-    max_sessions: z.int().min(1).default(DEFAULT_MAX_SESSIONS).describe('Largest number of sessions'),
-    max_bytes: z.int().min(1).default(DEFAULT_MAX_BYTES).describe('Largest number of bytes of all sessions'),
+      .default({})
+      .describe('Names of the other members of a row'),
+    max_sessions: z
+      .int()
+      .min(1)
+      .default(DEFAULT_MAX_SESSIONS)
+      .describe('Largest number of sessions, ended ones that are still kept included'),
+    max_bytes: z
+      .int()
+      .min(1)
+      .default(DEFAULT_MAX_BYTES)
+      .describe('Largest number of bytes of all sessions and journals, as they are estimated'),
   })
   .superRefine(({ sid_field, fields }, context) => {
     const clash = clashOf({ sid: sid_field, ...fields });

@@ -15,17 +15,24 @@ const yamlName = (column: Column) => column.replace(/[A-Z]/g, (letter) => `_${le
 const fields = Object.fromEntries(
   FIELDS.map((column) => [
     yamlName(column),
-    name.optional().describe(`Column in place of ${COLUMNS[column].name}`),
+    name.optional().meta({
+      description: `${COLUMNS[column].holds} (\`${COLUMNS[column].type}\`)`,
+      default: COLUMNS[column].name,
+    }),
   ]),
 );
 
 const config = z
   .strictObject({
     type: z.literal('mysql'),
-    resource: z.string().min(1).describe('Name of the resource that connects to the server'),
-    database: name.optional().describe('Database of the tables, in place of that of the connections'),
-    table: name.default(DEFAULT_TABLE).describe('Table of the sessions'),
-    sid_field: name.default(COLUMNS.sid.name).describe('Column of the session id'),
+    resource: z.string().min(1).describe('Name of a resource of class `mysql`'),
+    database: name.optional().describe('Database of the tables. Default: that of the connection'),
+    table: name
+      .default(DEFAULT_TABLE)
+      .describe(
+        'Table of the sessions; `TABLE_journal`, `TABLE_claims` and `TABLE_presence` stand beside it',
+      ),
+    sid_field: name.default(COLUMNS.sid.name).describe(`Column of the session id (\`${COLUMNS.sid.type}\`)`),
     fields: z.strictObject(fields).default({}).describe('Names of the other columns'),
     create_table: z.boolean().default(false).describe('Creates tables and indexes that are not there'),
     write_within: z
@@ -33,7 +40,9 @@ const config = z
       .positive()
       .max(3_600)
       .optional()
-      .describe('Seconds after which a write on its way is refused; store_deadline by default'),
+      .describe(
+        'Seconds after it was asked for within which a write may still be done. Default: `store_deadline`',
+      ),
   })
   .superRefine((section, context) => {
     const clash = clashOf(namesOf(chosen(section)));

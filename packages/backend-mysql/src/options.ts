@@ -5,27 +5,47 @@ import type { MysqlPool, MysqlPromisePool } from './pool.js';
 const TEXT = 'longtext character set utf8mb4';
 const NAME = 'varbinary(255)';
 
-/** Members of a row, with the names that their columns have unless others are chosen, and their types. */
+/** Members of a row, with the names that their columns have unless others are chosen, their types, and what they hold. */
 export const COLUMNS = {
-  sid: { name: 'sid', type: 'varbinary(27)' },
-  user: { name: 'user_id', type: NAME },
-  service: { name: 'service', type: NAME },
-  ip: { name: 'ip', type: 'varchar(255) character set utf8mb4' },
-  start: { name: 'start', type: 'datetime(3)' },
-  stop: { name: 'stop', type: 'datetime(3)' },
-  data: { name: 'data', type: TEXT },
-  ended: { name: 'ended', type: TEXT },
-  over: { name: 'is_over', type: 'tinyint' },
-  version: { name: 'version', type: 'bigint' },
-  epoch: { name: 'epoch', type: 'bigint' },
-  seenAt: { name: 'seen_at', type: 'bigint' },
-  idle: { name: 'idle', type: 'bigint' },
-  endsAt: { name: 'ends_at', type: 'bigint' },
-  killAt: { name: 'kill_at', type: 'bigint' },
-  dueAt: { name: 'due_at', type: 'bigint' },
-  secretHash: { name: 'secret_hash', type: 'varchar(255) character set utf8mb4' },
-  controls: { name: 'controls', type: TEXT },
-  record: { name: 'record', type: TEXT },
+  sid: { name: 'sid', type: 'varbinary(27)', holds: 'Session id' },
+  user: { name: 'user_id', type: NAME, holds: 'User; null while anonymous; UTF-8' },
+  service: { name: 'service', type: NAME, holds: 'Service or share group; UTF-8' },
+  ip: { name: 'ip', type: 'varchar(255) character set utf8mb4', holds: 'Address of the client' },
+  start: { name: 'start', type: 'datetime(3)', holds: 'Start, in UTC' },
+  stop: {
+    name: 'stop',
+    type: 'datetime(3)',
+    holds: 'The end that no use can move, in UTC; for people: nothing reads it',
+  },
+  data: { name: 'data', type: TEXT, holds: 'Data of the session, byte for byte: JSON' },
+  ended: {
+    name: 'ended',
+    type: TEXT,
+    holds: 'When, why and by whom it was ended, as JSON; null while it was not',
+  },
+  over: { name: 'is_over', type: 'tinyint', holds: '1 once it was ended: for lists' },
+  version: { name: 'version', type: 'bigint', holds: 'Counts saves' },
+  epoch: { name: 'epoch', type: 'bigint', holds: 'Counts logins' },
+  seenAt: { name: 'seen_at', type: 'bigint', holds: 'Last use, ms of the Unix epoch' },
+  idle: { name: 'idle', type: 'bigint', holds: 'How long it may go unused, ms' },
+  endsAt: { name: 'ends_at', type: 'bigint', holds: 'Absolute end, ms of the Unix epoch' },
+  killAt: { name: 'kill_at', type: 'bigint', holds: "An operator's end to come, ms of the Unix epoch" },
+  dueAt: { name: 'due_at', type: 'bigint', holds: 'When the sweep looks at it next, ms of the Unix epoch' },
+  secretHash: {
+    name: 'secret_hash',
+    type: 'varchar(255) character set utf8mb4',
+    holds: 'SHA-256 of the secret; the secret itself is in no column',
+  },
+  controls: {
+    name: 'controls',
+    type: TEXT,
+    holds: 'What operators set: log parameters, filters, restart; JSON',
+  },
+  record: {
+    name: 'record',
+    type: TEXT,
+    holds: 'The rest, with write ids and members of newer versions that are not understood',
+  },
 } as const;
 
 export type Column = keyof typeof COLUMNS;

@@ -17,14 +17,16 @@ const tls = z.strictObject({
 const server = z
   .strictObject({
     host: z.string().min(1).default('127.0.0.1').describe('Host, or path of the Unix socket'),
-    port: z.int().min(1).max(65_535).default(3_306),
-    user: z.string().min(1),
-    password: z.string().optional(),
-    database: z.string().min(1),
+    port: z.int().min(1).max(65_535).default(3_306).describe('Its port'),
+    user: z.string().min(1).describe('Who connects'),
+    password: z.string().optional().describe('Password of the user'),
+    database: z.string().min(1).describe('Database to connect to'),
     ssl: z
       .union([z.boolean(), tls])
       .default(false)
-      .describe('TLS; the certificate of the server is checked, for the name of the host'),
+      .describe(
+        'TLS; the certificate of the server is always checked, for the name of the host, which has to be one and no address',
+      ),
     pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
     connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
     idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
@@ -34,7 +36,7 @@ const server = z
       .max(3_600)
       .optional()
       .describe(
-        'Whole seconds after which the server gives up waiting for a lock; store_deadline by default',
+        'Whole seconds after which the server gives up waiting for a lock. Default: `store_deadline`',
       ),
   })
   .superRefine(({ host, ssl }, context) => {
@@ -43,7 +45,10 @@ const server = z
     context.addIssue({ code: 'custom', path: ['host'], message });
   });
 
-const config = z.strictObject({ _class: z.literal('mysql'), server });
+const config = z.strictObject({
+  _class: z.literal('mysql'),
+  server: server.describe('The server, and the pool of connections to it'),
+});
 
 type Config = z.infer<typeof config>;
 

@@ -15,17 +15,24 @@ const yamlName = (column: Column) => column.replace(/[A-Z]/g, (letter) => `_${le
 const fields = Object.fromEntries(
   FIELDS.map((column) => [
     yamlName(column),
-    name.optional().describe(`Column in place of ${COLUMNS[column].name}`),
+    name.optional().meta({
+      description: `${COLUMNS[column].holds} (\`${COLUMNS[column].type}\`)`,
+      default: COLUMNS[column].name,
+    }),
   ]),
 );
 
 const config = z
   .strictObject({
     type: z.literal('postgres'),
-    resource: z.string().min(1).describe('Name of the resource that connects to the server'),
-    schema: name.optional().describe('Schema of the tables'),
-    table: name.default(DEFAULT_TABLE).describe('Table of the sessions'),
-    sid_field: name.default(COLUMNS.sid.name).describe('Column of the session id'),
+    resource: z.string().min(1).describe('Name of a resource of class `postgres`'),
+    schema: name.optional().describe('Schema of the tables. Default: the first of `search_path`'),
+    table: name
+      .default(DEFAULT_TABLE)
+      .describe(
+        'Table of the sessions; `TABLE_journal`, `TABLE_claims` and `TABLE_presence` stand beside it',
+      ),
+    sid_field: name.default(COLUMNS.sid.name).describe(`Column of the session id (\`${COLUMNS.sid.type}\`)`),
     fields: z.strictObject(fields).default({}).describe('Names of the other columns'),
     create_table: z.boolean().default(false).describe('Creates tables and indexes that are not there'),
     write_within: z
@@ -33,12 +40,17 @@ const config = z
       .positive()
       .max(3_600)
       .optional()
-      .describe('Seconds after which a write on its way is refused; store_deadline by default'),
+      .describe(
+        'Seconds after it was asked for within which a write may still be done. Default: `store_deadline`',
+      ),
     durable: z
       .boolean()
       .default(false)
       .describe('Whether a save or an end is acknowledged only when the synchronous standbys have it'),
-    prepared_statements: z.boolean().default(true).describe('Off behind a pooler that cannot keep them'),
+    prepared_statements: z
+      .boolean()
+      .default(true)
+      .describe('Named prepared statements; `false` behind a pooler that cannot keep them'),
   })
   .superRefine((section, context) => {
     const clash = clashOf(namesOf(chosen(section)));

@@ -8,27 +8,47 @@ import {
 } from '@sessionkit/session-core';
 import type { PgPool } from './pool.js';
 
-/** Members of a row, with the names that their columns have unless others are chosen, and their types. */
+/** Members of a row, with the names that their columns have unless others are chosen, their types, and what they hold. */
 export const COLUMNS = {
-  sid: { name: 'sid', type: 'text' },
-  user: { name: 'user_id', type: 'text' },
-  service: { name: 'service', type: 'text' },
-  ip: { name: 'ip', type: 'text' },
-  start: { name: 'start', type: 'timestamp with time zone' },
-  stop: { name: 'stop', type: 'timestamp with time zone' },
-  data: { name: 'data', type: 'json' },
-  ended: { name: 'ended', type: 'json' },
-  version: { name: 'version', type: 'bigint' },
-  epoch: { name: 'epoch', type: 'bigint' },
-  seenAt: { name: 'seen_at', type: 'bigint' },
-  idle: { name: 'idle', type: 'bigint' },
-  endsAt: { name: 'ends_at', type: 'bigint' },
-  killAt: { name: 'kill_at', type: 'bigint' },
-  dueAt: { name: 'due_at', type: 'bigint' },
-  secretHash: { name: 'secret_hash', type: 'text' },
-  controls: { name: 'controls', type: 'json' },
-  record: { name: 'record', type: 'json' },
-  announced: { name: 'announced', type: 'bigint' },
+  sid: { name: 'sid', type: 'text', holds: 'Session id' },
+  user: { name: 'user_id', type: 'text', holds: 'User; null while anonymous' },
+  service: { name: 'service', type: 'text', holds: 'Service or share group' },
+  ip: { name: 'ip', type: 'text', holds: 'Address of the client' },
+  start: { name: 'start', type: 'timestamp with time zone', holds: 'Start' },
+  stop: {
+    name: 'stop',
+    type: 'timestamp with time zone',
+    holds: 'The end that no use can move; for people: nothing reads it',
+  },
+  data: { name: 'data', type: 'json', holds: 'Data of the session, byte for byte' },
+  ended: {
+    name: 'ended',
+    type: 'json',
+    holds: 'When, why and by whom it was ended; null while it was not',
+  },
+  version: { name: 'version', type: 'bigint', holds: 'Counts saves' },
+  epoch: { name: 'epoch', type: 'bigint', holds: 'Counts logins' },
+  seenAt: { name: 'seen_at', type: 'bigint', holds: 'Last use, ms of the Unix epoch' },
+  idle: { name: 'idle', type: 'bigint', holds: 'How long it may go unused, ms' },
+  endsAt: { name: 'ends_at', type: 'bigint', holds: 'Absolute end, ms of the Unix epoch' },
+  killAt: { name: 'kill_at', type: 'bigint', holds: "An operator's end to come, ms of the Unix epoch" },
+  dueAt: { name: 'due_at', type: 'bigint', holds: 'When the sweep looks at it next, ms of the Unix epoch' },
+  secretHash: {
+    name: 'secret_hash',
+    type: 'text',
+    holds: 'SHA-256 of the secret; the secret itself is in no column',
+  },
+  controls: {
+    name: 'controls',
+    type: 'json',
+    holds: 'What operators set: log parameters, filters, restart',
+  },
+  record: {
+    name: 'record',
+    type: 'json',
+    holds: 'The rest, with write ids and members of newer versions that are not understood',
+  },
+  announced: { name: 'announced', type: 'bigint', holds: 'The last version that was announced' },
 } as const;
 
 export type Column = keyof typeof COLUMNS;

@@ -16,26 +16,34 @@ const tls = z.strictObject({
 
 const config = z.strictObject({
   _class: z.literal('postgres'),
-  server: z.strictObject({
-    host: z.string().min(1).default('127.0.0.1').describe('Host, or folder of the Unix socket'),
-    port: z.int().min(1).max(65_535).default(5_432),
-    user: z.string().min(1),
-    password: z.string().optional(),
-    database: z.string().min(1),
-    ssl: z.union([z.boolean(), tls]).default(false).describe('TLS; the certificate of the server is checked'),
-    pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
-    connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
-    idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
-    statement_timeout: z
-      .number()
-      .min(0)
-      .max(3_600)
-      .optional()
-      .describe(
-        'Seconds after which the server gives a statement up; 0: it does not; store_deadline by default',
-      ),
-    application_name: z.string().default('sessionkit').describe('Name in pg_stat_activity'),
-  }),
+  server: z
+    .strictObject({
+      host: z.string().min(1).default('127.0.0.1').describe('Host, or folder of the Unix socket'),
+      port: z.int().min(1).max(65_535).default(5_432).describe('Its port'),
+      user: z.string().min(1).describe('Who connects'),
+      password: z
+        .string()
+        .optional()
+        .describe('Password of the user. Default: where `pg` looks, `PGPASSWORD` and `~/.pgpass`'),
+      database: z.string().min(1).describe('Database to connect to'),
+      ssl: z
+        .union([z.boolean(), tls])
+        .default(false)
+        .describe('TLS; the certificate of the server is always checked'),
+      pool_size: z.int().min(1).max(1_000).default(10).describe('Largest number of connections'),
+      connect_timeout: seconds(0.75).describe('Seconds that making a connection may take'),
+      idle_timeout: seconds(10).describe('Seconds after which an unused connection is closed'),
+      statement_timeout: z
+        .number()
+        .min(0)
+        .max(3_600)
+        .optional()
+        .describe(
+          'Seconds after which the server gives a statement up; 0: it does not. Default: `store_deadline`',
+        ),
+      application_name: z.string().default('sessionkit').describe('Name in pg_stat_activity'),
+    })
+    .describe('The server, and the pool of connections to it'),
 });
 
 type Config = z.infer<typeof config>;

@@ -1,47 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { inspect } from 'node:util';
-import * as testkit from '@sessionkit/testkit';
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
-import pg from 'pg';
 import { expect, it } from 'vitest';
-import * as postgres from '../src/index.js';
-import { COLUMNS } from '../src/options.js';
 import { signal, startPlace } from './store.js';
 
 const place = await startPlace();
-const modules = { '@sessionkit/backend-postgres': postgres, '@sessionkit/testkit': testkit, pg };
 const text = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
-const AsyncFunction: FunctionConstructor = Object.getPrototypeOf(async () => {}).constructor;
-
-it('the README shows what its example prints', async () => {
-  const [, program = '', answer] = /```js\n(.*?)```\n\n```text\n(.*?)\n```/s.exec(text) ?? [];
-  const body = program.replace(
-    /^import (\{[^}]*\}|\w+) from '([^']+)';$/gm,
-    (_, names: string, from: string) => `const ${names} = modules[${JSON.stringify(from)}];`,
-  );
-  const lines: string[] = [];
-  const log = (...values: unknown[]) =>
-    lines.push(values.map((value) => (typeof value === 'string' ? value : inspect(value))).join(' '));
-  const options = encodeURIComponent(`-c search_path=${place.schema}`);
-  const process = { env: { POSTGRES_URL: `${place.url}?options=${options}` } };
-  await new AsyncFunction('modules', 'console', 'process', body)(modules, { log }, process);
-  expect(program).toContain("from '@sessionkit/backend-postgres'");
-  expect(lines.join('\n')).toBe(answer);
-});
-
-it('the README has the headings that every adapter has', () => {
-  expect(text.startsWith('# @sessionkit/backend-postgres\n')).toBe(true);
-  const headings = [...text.matchAll(/^## (.*)$/gm)].map(([, heading]) => heading);
-  expect(headings).toEqual(['Use', 'YAML', 'Options', 'Behaviour', 'Not here yet']);
-});
-
-it('the README names every column, with its usual name', () => {
-  for (const [column, { name }] of Object.entries(COLUMNS))
-    expect(text, column).toMatch(
-      new RegExp(`\\| \`${column === 'sid' ? 'names.sid' : column}\` .*\`${name}\``),
-    );
-});
 
 it('a role with the privileges that the README lists can do everything', async () => {
   const [, privileges = ''] = /\*\*Privileges\*\*: `([^`]*)`/.exec(text) ?? [];

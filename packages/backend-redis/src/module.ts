@@ -20,19 +20,32 @@ const config = z
     sid_field: name.default(sid).describe('Name of the session id in the hash'),
     fields: z
       .strictObject({
-        ip: name.default(members.ip).describe('Name of the client address'),
-        start: name.default(members.start).describe('Name of the start time'),
-        stop: name.default(members.stop).describe('Name of the end time'),
-        user: name.default(members.user).describe('Name of the user'),
+        ip: name.default(members.ip).describe("Name of the client's address"),
+        start: name.default(members.start).describe('Name of the start, ms of the Unix epoch'),
+        stop: name
+          .default(members.stop)
+          .describe('Name of the end that no use can move, ms of the Unix epoch'),
+        user: name
+          .default(members.user)
+          .describe('Name of the user; there is no such member while nobody is logged in'),
         service: name.default(members.service).describe('Name of the service'),
-        data: name.default(members.data).describe('Name of the data'),
-        seen: name.default(members.seen).describe('Name of the time of the last use'),
+        data: name.default(members.data).describe('Name of the data, JSON text'),
+        seen: name.default(members.seen).describe('Name of the time of the last use, ms of the Unix epoch'),
         epoch: name.default(members.epoch).describe('Name of the count of logins'),
-        kill: name.default(members.kill).describe('Name of the end that an operator has set'),
-        ended: name.default(members.ended).describe('Name of the note of its end'),
-        head: name.default(members.head).describe('Name of all the rest'),
+        kill: name
+          .default(members.kill)
+          .describe('Name of the end that an operator has set, ms of the Unix epoch'),
+        ended: name
+          .default(members.ended)
+          .describe('Name of the note of its end: time, cause, author, until when it is kept'),
+        head: name
+          .default(members.head)
+          .describe(
+            'Name of all the rest, a JSON array: it is what the backend reads; the readable members follow it',
+          ),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Names of the other members of the hash'),
     key_prefix: z
       .string()
       .default(DEFAULT_PREFIX)
@@ -40,13 +53,19 @@ const config = z
         const problem = prefixProblem(prefix);
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
       })
-      .describe('What every key begins with'),
+      .describe('What every key and the channel of notices begin with; no braces'),
     write_within: z
       .number()
       .min(0.001)
       .optional()
-      .describe('Seconds after which a write on its way is refused; store_deadline by default'),
-    max_record_bytes: z.int().min(1).default(DEFAULT_MAX_RECORD_BYTES).describe('Largest record'),
+      .describe(
+        "Seconds that a write may be on its way; a later one is refused by the store's own clock. Default: `store_deadline`",
+      ),
+    max_record_bytes: z
+      .int()
+      .min(1)
+      .default(DEFAULT_MAX_RECORD_BYTES)
+      .describe('Largest record of a session'),
     durable: z
       .boolean()
       .default(false)

@@ -30,23 +30,32 @@ const config = z
         'is no URL of a Redis: write redis://HOST:PORT, or rediss://HOST:PORT for TLS',
       )
       .optional()
-      .describe('One server: redis://USER:PASSWORD@HOST:PORT/DB, or rediss:// for TLS'),
-    sentinels: hosts.optional().describe('Sentinels that know the server: HOST:PORT of each'),
-    master: text.optional().describe('Name under which the sentinels know it'),
-    sentinel_username: text.optional().describe('User of the ACL of the sentinels'),
-    sentinel_password: text.optional().describe('Password of the sentinels'),
+      .describe('One server: `redis://USER:PASSWORD@HOST:PORT/DB`, `rediss://` for TLS'),
+    sentinels: hosts.optional().describe('Sentinels that know the server: `HOST:PORT` of each'),
+    master: text.optional().describe('Name under which the sentinels know it; with `sentinels`'),
+    sentinel_username: text.optional().describe('User of the ACL of the sentinels; with `sentinels`'),
+    sentinel_password: text.optional().describe('Password of the sentinels; with `sentinels`'),
     cluster: hosts
       .optional()
-      .describe('Servers of a Cluster, from which the others are learnt: HOST:PORT of each'),
+      .describe('Servers of a Cluster, from which the others are learnt: `HOST:PORT` of each'),
     nat_map: z
       .record(host, host)
       .optional()
-      .describe('For each address that servers or sentinels name, the one by which it is reached from here'),
-    tls: z.boolean().optional().describe('Whether sentinels, or servers of a Cluster, are spoken to by TLS'),
-    username: text.optional().describe('User of the ACL, if it is not in the URL'),
-    password: text.optional().describe('Password, if it is not in the URL'),
-    db: z.int().min(0).optional().describe('Number of the database, if it is not in the URL'),
-    connection_name: z.string().regex(/^\S+$/).default('sessionkit').describe('Name in CLIENT LIST'),
+      .describe(
+        "For each address that servers and sentinels name, the one by which it is reached from here: `'10.0.0.1:6379': 'redis.example:6379'`; with `sentinels` or `cluster`",
+      ),
+    tls: z
+      .boolean()
+      .optional()
+      .describe('Whether they are spoken to by TLS; with `sentinels` or `cluster`. Default: `false`'),
+    username: text.optional().describe('User of the ACL of the servers, where the URL has none'),
+    password: text.optional().describe('Password of the servers, where the URL has none'),
+    db: z
+      .int()
+      .min(0)
+      .optional()
+      .describe('Number of the database, where the URL has none; not with `cluster`. Default: `0`'),
+    connection_name: z.string().regex(/^\S+$/).default('sessionkit').describe('Name in `CLIENT LIST`'),
     connect_timeout: z
       .number()
       .min(0.001)

@@ -16,12 +16,15 @@ import {
 /** A hundred years: what lies above is a mistake, and far below what a Date can hold. */
 const LONGEST = 3_155_760_000;
 
-const seconds = (description: string, example: number) =>
+/** What is shown as the default of a key that core has one for. */
+const usually = (value?: unknown) => (value === undefined ? {} : { default: value });
+
+const seconds = (description: string, example: number, usual?: number) =>
   z
     .number()
     .min(0.001)
     .max(LONGEST)
-    .meta({ description, examples: [example] });
+    .meta({ description, examples: [example], ...usually(usual) });
 
 function text(check: TextCheck, description: string, example: string) {
   return z
@@ -53,35 +56,60 @@ const limit = (description: string) =>
 /** Marks a section that belongs to a module: the module's own schema checks the rest. */
 export const MODULE_MARK = 'x-module';
 
-const section = (kind: 'transport' | 'backend' | 'router' | 'filter', example: string) =>
-  z
-    .looseObject({ type: z.string().meta({ description: `which ${kind}`, examples: [example] }) })
-    .meta({ [MODULE_MARK]: kind, examples: [{ type: example }] });
+const section = (
+  kind: 'transport' | 'backend' | 'router' | 'filter',
+  example: string,
+  description?: string,
+) =>
+  z.looseObject({ type: z.string().meta({ description: `which ${kind}`, examples: [example] }) }).meta({
+    [MODULE_MARK]: kind,
+    examples: [{ type: example }],
+    ...(description === undefined ? {} : { description }),
+  });
 
 const transport = section('transport', 'cookie');
 
 export const sessionSchema = z.strictObject({
-  duration: seconds('seconds a session may live from its start or login', 3600).optional(),
-  idle_timeout: seconds('seconds a session may go unused', 900).optional(),
-  anonymous_idle: seconds('the same while nobody has logged in and nothing was set', 300).optional(),
+  duration: seconds('seconds a session may live from its start or login', 3600, 3600).optional(),
+  idle_timeout: seconds('seconds a session may go unused. Default: `duration`', 900).optional(),
+  anonymous_idle: seconds(
+    'the same while nobody has logged in and nothing was set. Default: `idle_timeout`',
+    300,
+  ).optional(),
   auto_create: z
     .union([z.boolean(), z.literal('on_write')])
-    .meta({ description: 'whether a request without a token gets a session', examples: [true] })
+    .meta({
+      description: 'whether a request without a token gets a session; "on_write": once something is set',
+      examples: [true],
+      default: false,
+    })
     .optional(),
   on_dead: z
     .enum(['error', 'renew'])
-    .meta({ description: 'what a token of an ended session gets', examples: ['error'] })
+    .meta({
+      description: 'what a token of an ended session gets: a 401 once, or what no token gets',
+      examples: ['error'],
+      default: 'error',
+    })
     .optional(),
   keep_ended: z
     .number()
     .min(0)
     .max(LONGEST)
-    .meta({ description: 'seconds an ended session stays visible with its cause', examples: [3600] })
+    .meta({
+      description: 'seconds an ended session stays visible with its cause',
+      examples: [3600],
+      default: 3600,
+    })
     .optional(),
   max_data: z
     .int()
     .min(2)
-    .meta({ description: 'largest data of a session in bytes of JSON', examples: [262_144] })
+    .meta({
+      description: 'largest data of a session in bytes of JSON',
+      examples: [262_144],
+      default: 262_144,
+    })
     .optional(),
   max_per_user: z
     .strictObject({
@@ -95,7 +123,11 @@ export const sessionSchema = z.strictObject({
     })
     .meta({ description: 'how many sessions one user may have', examples: [{ max: 3, full: 'oldest' }] })
     .optional(),
-  share: text(checkName, 'services that say the same group use the same sessions', 'main').optional(),
+  share: text(
+    checkName,
+    'services that say the same group use the same sessions. Default: the name of the service',
+    'main',
+  ).optional(),
   allow_origins: z
     .array(text(checkOrigin, 'an origin', 'https://app.example.com'))
     .meta({
@@ -112,7 +144,7 @@ export const sessionSchema = z.strictObject({
     })
     .optional(),
   login_url: loginUrl.optional(),
-  mode: mode.optional(),
+  mode: mode.meta({ default: 'optional' }).optional(),
   paths: z
     .array(
       z
@@ -140,11 +172,17 @@ export const sessionSchema = z.strictObject({
     .optional(),
   transport: z
     .union([z.null(), transport, z.array(transport).min(1)])
-    .meta({ description: 'how the token travels: one transport, or a list', examples: [{ type: 'cookie' }] })
+    .meta({
+      description: 'how the token travels: one transport, or a list; default: cookie, with a warning',
+      examples: [{ type: 'cookie' }],
+    })
     .optional(),
   backend: z
     .union([z.null(), section('backend', 'memory')])
-    .meta({ description: 'where sessions are kept', examples: [{ type: 'memory' }] })
+    .meta({
+      description: 'where sessions are kept; default: memory, with a warning',
+      examples: [{ type: 'memory' }],
+    })
     .optional(),
 });
 
@@ -161,7 +199,11 @@ export const serviceSchema = z.strictObject({
     .union([z.literal(false), sessionSchema])
     .meta({ description: 'what differs from the top-level session; false: stateless' })
     .optional(),
-  router: section('router', 'proxy').optional(),
+  router: section(
+    'router',
+    'proxy',
+    'what is done with requests; a service without one is for a program that answers by itself',
+  ).optional(),
   filters: z
     .array(z.string())
     .meta({ description: 'names of the filters around each session, in order', examples: [['limit1']] })
@@ -225,14 +267,20 @@ export const adminSchema = z.strictObject({
     .default('./sessionkit-users.json'),
   hosts: z
     .array(text(checkHost, 'a host name without port', 'admin.example.com'))
-    .meta({ description: 'host names under which it may be called', examples: [['admin.example.com']] })
+    .meta({
+      description: 'host names under which it may be called, besides those of this machine and of `listen`',
+      examples: [['admin.example.com']],
+    })
     .default([]),
   tls: tlsSchema
     .meta({ description: 'speak HTTPS', examples: [{ cert: './admin.crt', key: './admin.key' }] })
     .optional(),
   insecure: z
     .boolean()
-    .meta({ description: 'allow it beyond this machine without TLS', examples: [true] })
+    .meta({
+      description: 'allow it beyond this machine without TLS, although passwords then travel in the clear',
+      examples: [true],
+    })
     .default(false),
   basic_sees_activity: z
     .boolean()
@@ -258,7 +306,9 @@ export const filterSchema = z.object({ type: z.string() });
 export const fileSchema = z.strictObject({
   session: z
     .union([z.literal(false), sessionSchema])
-    .meta({ description: 'sessions of services that do not say otherwise; false: stateless' })
+    .meta({
+      description: 'sessions of services that do not say otherwise; false: stateless. Default: stateless',
+    })
     .optional(),
   resources: named(resourceSchema, 'stores that backends use, by name'),
   servers: named(serverSchema, 'upstreams, by name'),
@@ -274,19 +324,26 @@ export const fileSchema = z.strictObject({
     .optional(),
   admin: z
     .union([z.literal(false), adminSchema])
-    .meta({ description: 'the admin API; false: none', examples: [{ listen: '127.0.0.1:8989' }] })
+    .meta({
+      description: 'the admin API; false: none. Default: on `127.0.0.1:8989`',
+      examples: [{ listen: '127.0.0.1:8989' }],
+    })
     .optional(),
   drain_timeout: z
     .number()
     .min(0)
     .max(3600)
-    .meta({ description: 'seconds that requests in flight have to finish at the end', examples: [10] })
+    .meta({
+      description: 'seconds that requests in flight have to finish at the end',
+      examples: [10],
+      default: 10,
+    })
     .optional(),
   store_deadline: z
     .number()
     .min(0.001)
     .max(60)
-    .meta({ description: 'seconds a store has to answer', examples: [2] })
+    .meta({ description: 'seconds a store has to answer', examples: [2], default: 2 })
     .optional(),
 });
 

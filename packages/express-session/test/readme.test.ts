@@ -99,18 +99,6 @@ it('the README turns an app of express-session into one of ours, and a browser g
   await server.stop();
 });
 
-it('the README has the headings that its neighbours have', () => {
-  const headings = [...read('../README.md').matchAll(/^##? (.*)$/gm)].map(([, heading]) => heading);
-  expect(headings).toEqual([
-    '@sessionkit/express-session',
-    'Use',
-    'YAML',
-    'Options',
-    'Behaviour',
-    'Not here yet',
-  ]);
-});
-
 it('README and guide name options that there are', () => {
   const sources = ['middleware', 'old-cookie', 'connect-redis', 'connect-pg-simple'].map((name) =>
     read(`../src/${name}.ts`),

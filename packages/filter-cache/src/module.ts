@@ -4,24 +4,32 @@ import { PER_SESSION, TOTAL } from './defaults.js';
 import { cache } from './index.js';
 import type { Bounds } from './shelf.js';
 
-const bounds = (of: Bounds, what: string) =>
+const bounds = (of: Bounds, what: string, bytes: string) =>
   z
     .strictObject({
       entries: z.int().positive().default(of.entries).describe('How many answers'),
-      bytes: z.int().positive().default(of.bytes).describe('How many bytes of bodies and fields together'),
+      bytes: z.int().positive().default(of.bytes).describe(bytes),
     })
     .prefault({})
     .describe(what);
 
 const config = z.strictObject({
   type: z.literal('cache'),
-  per_session: bounds(PER_SESSION, 'How much is kept for one session'),
-  total: bounds(TOTAL, 'How much is kept for all sessions'),
+  per_session: bounds(
+    PER_SESSION,
+    'How much is kept for one session',
+    'How many bytes of bodies and fields, together',
+  ),
+  total: bounds(
+    TOTAL,
+    'How much is kept for all sessions',
+    'How many bytes of bodies and fields, with those that are still coming in',
+  ),
   ttl: z
     .number()
     .positive()
     .optional()
-    .describe('Seconds for which an answer is used at most, whatever it says itself'),
+    .describe('Seconds for which an answer is used at most, whatever it says itself. Default: no limit'),
 });
 
 type Config = z.infer<typeof config>;

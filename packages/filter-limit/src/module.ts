@@ -10,10 +10,19 @@ const config = z
     rate: z
       .strictObject({
         requests: whole.describe('How many requests a session may send at once'),
-        per: z.number().positive().default(1).describe('Seconds in which it may send as many again'),
+        per: z
+          .number()
+          .positive()
+          .default(1)
+          .describe('Seconds in which it may send as many again, evenly one by one'),
       })
-      .optional(),
-    concurrency: whole.optional().describe('How many requests of a session may be under way at a time'),
+      .optional()
+      .describe('How often a session may send requests. Default: no limit'),
+    concurrency: whole
+      .optional()
+      .describe(
+        'How many requests of a session may be under way at a time, until their answers are over. Default: no limit',
+      ),
   })
   .refine(({ rate, concurrency }) => rate !== undefined || concurrency !== undefined, {
     message: 'this limits nothing: add `rate: { requests: 100, per: 60 }` or `concurrency: 10`',

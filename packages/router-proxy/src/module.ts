@@ -15,14 +15,16 @@ const config = z.strictObject({
   servers: z.array(z.string()).min(1).describe('Names of the servers, which take turns'),
   connect_timeout: seconds(DEFAULT_CONNECT_TIMEOUT).describe('Seconds that connecting may take'),
   response_timeout: seconds(DEFAULT_RESPONSE_TIMEOUT).describe(
-    'Seconds from the end of a request to the head of its answer',
+    'Seconds from the end of the request to the head of the answer; also the longest wait for one of `connections`; counted in steps of about a second above one',
   ),
   connections: z.int().min(1).optional().describe('Most connections to each server. Default: no limit'),
   sign_key: z
     .string()
     .min(MIN_SIGN_KEY)
     .optional()
-    .describe('Signs what is said about the session. Default: nothing is signed'),
+    .describe(
+      `Signs what is said about the session; at least ${MIN_SIGN_KEY} characters. Default: nothing is signed`,
+    ),
 });
 
 type Config = z.infer<typeof config>;

@@ -10,7 +10,7 @@ const config = z.strictObject({
     .refine((realm) => realmProblem(realm) === undefined, {
       error: ({ input }) => realmProblem(input),
     })
-    .describe('realm of the challenges. Default: none')
+    .describe('`realm` of the challenges: 1 to 255 printable characters of US-ASCII. Default: none')
     .optional(),
 });
 

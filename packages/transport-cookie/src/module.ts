@@ -6,19 +6,37 @@ import { cookieProblems } from './rules.js';
 
 /** `cookie_options` of the YAML: the names of the cookie library, times in seconds. */
 const options = {
-  maxAge: z.number().int().positive().describe('Seconds. Default: what is left of the session'),
-  expires: z.iso.datetime({ offset: true }).describe('A fixed instant, such as 2030-01-31T00:00:00Z'),
-  path: z.string().describe('Default /'),
-  domain: z.string().describe('Default: this host only'),
-  secure: z.union([z.boolean(), z.literal('auto')]).describe('auto: when the connection is encrypted'),
-  httpOnly: z.boolean().describe('Default true'),
-  sameSite: z.union([z.enum(['strict', 'lax', 'none']), z.boolean()]).describe('Default lax'),
-  partitioned: z.boolean().describe('Default false; needs sameSite: none'),
-  priority: z.enum(['low', 'medium', 'high']),
-  prefix: z.enum(['none', ...PREFIXES]).describe('Put before the name. Default none'),
+  maxAge: z.number().int().positive().describe('`Max-Age`, in seconds. Default: what is left of the session'),
+  expires: z.iso
+    .datetime({ offset: true })
+    .describe(
+      '`Expires`, such as `2030-01-31T00:00:00Z`; alone it replaces `Max-Age`, beside `maxAge` both are sent, and browsers follow `Max-Age`. Default: not sent',
+    ),
+  path: z.string().describe('`Path`. Default: `/`'),
+  domain: z.string().describe('`Domain`. Default: this host only'),
+  secure: z
+    .union([z.boolean(), z.literal('auto')])
+    .describe(
+      "`Secure`; `auto`: when the client's connection is encrypted, as far as trusted proxies tell. Default: `auto`",
+    ),
+  httpOnly: z.boolean().describe("`HttpOnly`: scripts of the page can't read it. Default: `true`"),
+  sameSite: z
+    .union([z.enum(['strict', 'lax', 'none']), z.boolean()])
+    .describe('`SameSite`; `true` is `strict`, `false` leaves it out. Default: `lax`'),
+  partitioned: z
+    .boolean()
+    .describe(
+      '`Partitioned` (CHIPS): a jar for each embedding site; needs `sameSite: none`. Default: `false`',
+    ),
+  priority: z
+    .enum(['low', 'medium', 'high'])
+    .describe('`Priority`: which cookies Chromium drops first. Default: not sent'),
+  prefix: z
+    .enum(['none', ...PREFIXES])
+    .describe('Put before the name; the browser then enforces what it promises. Default: `none`'),
 };
-const cookieName = z.string().describe('Name of the cookie. Default sxapi-sess');
-const cookieOptions = z.strictObject(options).partial();
+const cookieName = z.string().describe('Name of the cookie, without its prefix. Default: `sxapi-sess`');
+const cookieOptions = z.strictObject(options).partial().describe('Attributes of the cookie');
 
 const config = z
   .strictObject({

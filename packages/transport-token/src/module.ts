@@ -10,7 +10,9 @@ const config = z.strictObject({
     .refine((param) => paramProblem(param) === undefined, {
       error: ({ input }) => paramProblem(input),
     })
-    .describe('Name of the query parameter. Default _token')
+    .describe(
+      'Name of the query parameter: 1 to 64 letters, digits and `. _ ~ -`, with their case. Default: `_token`',
+    )
     .optional(),
 });
 

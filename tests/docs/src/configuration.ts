@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readConfig } from '@sessionkit/compose';
 import { parse, stringify } from 'yaml';
 
 type Section = Readonly<Record<string, unknown>>;
@@ -12,24 +12,27 @@ const REST: Section = {
 };
 
 /**
- * Checks a configuration, or the fragment of one, by `sessionkit check`.
+ * Checks a configuration, or the fragment of one, as `sessionkit check` does.
  *
+ * @param folder From where its modules are looked for.
  * @throws Error with what it complains of.
  */
 export async function checkConfiguration(
   text: string,
-  run: (command: string) => Promise<{ readonly out: string; readonly code: number }>,
   folder: string,
+  env: NodeJS.ProcessEnv,
 ): Promise<void> {
   const given = parse(text) as Section;
-  writeFileSync(
-    join(folder, 'checked.yaml'),
-    stringify(Object.hasOwn(given, 'listeners') ? given : { ...REST, ...given }),
-  );
+  const whole = Object.hasOwn(given, 'listeners') ? text : stringify({ ...REST, ...given });
   // What the reader has in the environment.
-  const variables = [...text.matchAll(/\$\{(\w+)\}/g)].map(
-    ([, name]) => `${name}="\${${name}:-a-value-of-the-environment}" `,
+  const names = [...text.matchAll(/\$\{(\w+)\}/g)].map(([, name = '']) => name);
+  const variables = Object.fromEntries(
+    names.map((name) => [name, env[name] ?? 'a-value-of-the-environment']),
   );
-  const { out, code } = await run(`${variables.join('')}sessionkit check --config checked.yaml`);
-  if (code !== 0 || !out.includes('OK')) throw new Error(`sessionkit check: ${out}`);
+  const file = join(folder, 'sessionkit.yaml');
+  const { error } = await readConfig(
+    { file, text: whole },
+    { variables, conditions: ['@sessionkit/source'] },
+  );
+  if (error !== undefined) throw new Error(error.message.replaceAll(`${folder}/`, ''));
 }

@@ -4,31 +4,28 @@ import { delimiter, dirname, join } from 'node:path';
 import { type Block, blocksOf, root } from './blocks.js';
 import { checkConfiguration } from './configuration.js';
 import { runsElsewhere } from './elsewhere.js';
-import { installs } from './packages.js';
+import { installAll, installs } from './packages.js';
+import { checkDrawing, checkMembers, isPrinted } from './samples.js';
 import { fits, Shell } from './shell.js';
-import { query } from './sql.js';
+import { type Around, aroundOf } from './surroundings/index.js';
+import { complaintsOf } from './types.js';
 
 const home = join(import.meta.dirname, '..');
 /** The ports that documents use: each becomes a free one. */
 const USUAL_PORTS = ['8080', '8081', '8082', '8989', '9001', '9002', '3000'];
 
-/** What the runner puts around a block that is a part of a program. */
-export interface Around {
-  readonly before?: string | undefined;
-  readonly after?: string | undefined;
-}
-
 export interface Options {
   readonly env?: NodeJS.ProcessEnv | undefined;
-  /** Surroundings of blocks that are parts of programs, by a line that they contain. */
-  readonly around?: Readonly<Record<string, Around>> | undefined;
+  /** What the compiler says of blocks of TypeScript, by place. Left out: it is asked for those of this document. */
+  readonly complaints?: ReadonlyMap<string, string> | undefined;
 }
 
 /** Runs all blocks of a document in their order, in one folder; answers how many there were. */
 export async function runDocument(path: string, options: Options = {}, text?: string): Promise<number> {
-  const run = await Run.begin(path, options);
+  const blocks = blocksOf(path, text);
+  const { complaints = complaintsOf(blocks), env = {} } = options;
+  const run = await Run.begin(path, env, complaints);
   try {
-    const blocks = blocksOf(path, text);
     for (let at = 0; at < blocks.length; ) at += await run.next(blocks.slice(at));
     return blocks.length;
   } finally {
@@ -40,17 +37,16 @@ class Run {
   readonly #local: (text: string) => string;
   readonly #usual: (text: string) => string;
   readonly #shell: Shell;
-  readonly #around: Readonly<Record<string, Around>>;
 
   private constructor(
     private readonly folder: string,
     ports: ReadonlyMap<string, string>,
     private readonly env: NodeJS.ProcessEnv,
-    { around = {} }: Options,
+    private readonly complaints: ReadonlyMap<string, string>,
   ) {
-    this.#around = around;
     const replace = (map: ReadonlyMap<string, string>) => (text: string) =>
-      text.replace(/\b\d{4,5}\b/g, (number) => map.get(number) ?? number);
+      // What a stream of events says of its end is no port.
+      text.replace(/(?<!retry: )\b\d{4,5}\b/g, (number) => map.get(number) ?? number);
     this.#local = replace(ports);
     this.#usual = replace(new Map([...ports].map(([usual, free]) => [free, usual])));
     const bin = join(folder, 'bin');
@@ -71,16 +67,18 @@ class Run {
     });
   }
 
-  static async begin(path: string, options: Options): Promise<Run> {
+  static async begin(
+    path: string,
+    env: NodeJS.ProcessEnv,
+    complaints: ReadonlyMap<string, string>,
+  ): Promise<Run> {
     const folder = mkdtempSync(join(home, '.document-'));
     // A program beside the document is there for its readers, too.
     if (path.startsWith('examples/'))
       for (const name of readdirSync(join(root, dirname(path))))
         if (name.endsWith('.mjs')) symlinkSync(join(root, dirname(path), name), join(folder, name));
-    // The third party's backend of the guide, as if it were installed.
-    mkdirSync(join(folder, 'node_modules'));
-    symlinkSync(join(root, 'tests', 'packages', 'acme'), join(folder, 'node_modules', 'acme-folder'));
-    return new Run(folder, new Map(await freePorts()), options.env ?? {}, options);
+    installAll(folder);
+    return new Run(folder, new Map(await freePorts()), env, complaints);
   }
 
   /** Runs the first of these blocks, with those after it that belong to it; answers how many. */
@@ -88,38 +86,10 @@ class Run {
     if (block === undefined) throw new Error('there is no block');
     try {
       if (runsElsewhere(block)) return 1;
-      const text = this.#local(block.text);
-      const shown = following?.language === 'text' ? this.#local(following.text) : undefined;
-      switch (block.language) {
-        case 'js':
-          return await this.#program(text, shown, following?.language === 'console');
-        case 'console':
-          await this.#console(text);
-          return 1;
-        case 'sh':
-          for (const command of commandsOf(text)) await this.#command(command);
-          return 1;
-        case 'yaml': {
-          const name = named(text, '#');
-          if (name !== undefined) writeFileSync(join(this.folder, name), text);
-          await checkConfiguration(text, (command) => this.#shell.run(command), this.folder);
-          return 1;
-        }
-        case 'python': {
-          const name = named(text, '#') ?? 'program.py';
-          writeFileSync(join(this.folder, name), text);
-          await this.#succeed(`python3 -m py_compile ${name}`);
-          return 1;
-        }
-        case 'sql':
-          await query(block.place, text, this.env);
-          return 1;
-        case 'json':
-          JSON.parse(text);
-          return 1;
-        default:
-          throw new Error(`nobody runs a block of ${JSON.stringify(block.language)}`);
-      }
+      const { text } = block;
+      if (block.language === 'js') return await this.#program(block, following);
+      await this.#one(block, this.#local(text), aroundOf(block));
+      return 1;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new Error(`${block.place}: ${this.#usual(reason)}`, { cause: error });
@@ -131,20 +101,59 @@ class Run {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  async #program(text: string, shown: string | undefined, servesConsole: boolean): Promise<number> {
-    const name = named(text, '//') ?? 'program.mjs';
-    const [, around = {}] = Object.entries(this.#around).find(([line]) => text.includes(line)) ?? [];
+  async #one(block: Block, text: string, { before, printedBy }: Around): Promise<void> {
+    switch (block.language) {
+      case 'console':
+        if (before !== undefined) await this.#console(this.#local(before));
+        return this.#console(text);
+      case 'sh':
+        for (const command of commandsOf(text)) await this.#command(command);
+        return;
+      case 'yaml': {
+        const name = named(text, '#');
+        if (name !== undefined) writeFileSync(join(this.folder, name), text);
+        return checkConfiguration(text, this.folder, this.env);
+      }
+      case 'python': {
+        const name = named(text, '#') ?? 'program.py';
+        writeFileSync(join(this.folder, name), text);
+        return this.#succeed(`python3 -m py_compile ${name}`);
+      }
+      case 'ts': {
+        const complaint = this.complaints.get(block.place);
+        if (complaint !== undefined) throw new Error(complaint);
+        return;
+      }
+      case 'json':
+        if (printedBy === undefined) throw new Error('nobody prints this JSON');
+        return checkMembers(text, (await this.#shell.run(this.#local(printedBy))).out);
+      case 'text':
+        if (!(await isPrinted(block))) throw new Error('nobody prints this text');
+        return;
+      case '':
+        return checkDrawing(text);
+      default:
+        throw new Error(`nobody runs a block of ${JSON.stringify(block.language)}`);
+    }
+  }
+
+  /** Runs a program, and compares what it prints with the text behind it; or makes it ready for the console behind it. */
+  async #program(block: Block, following: Block | undefined): Promise<number> {
+    const { text } = block;
+    const { before, after = '' } = aroundOf(block);
+    const file = named(text, '//');
+    const name = file ?? 'program.mjs';
     const imports = text.match(/^import .*\n/gm)?.join('') ?? '';
     const rest = text.replace(/^import .*\n/gm, '');
-    const whole =
-      around.before === undefined ? text : `${imports}${around.before}\n${rest}${around.after ?? ''}`;
+    const whole = before === undefined ? text : `${imports}${before}\n${rest}${after}`;
     writeFileSync(join(this.folder, name), this.#local(whole));
-    if (shown !== undefined) {
-      compare(`node ${name}`, shown, (await this.#shell.run(`node ${name}`)).out);
+    if (following?.language === 'text') {
+      const { out } = await this.#shell.run(`node ${name}`);
+      compare(`node ${name}`, this.#local(following.text), out);
       return 2;
     }
-    if (named(text, '//') !== undefined) await this.#succeed(`node --check ${name}`);
-    else if (servesConsole) await this.#serve(name);
+    if (file !== undefined) await this.#succeed(`node --check ${name}`);
+    else if (following?.language === 'console' && before === undefined) await this.#serve(name);
     else await this.#succeed(`node ${name}`);
     return 1;
   }

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { root } from './blocks.js';
 
 interface Manifest {
@@ -15,11 +15,16 @@ const manifest = (folder: string) =>
 const manifests = ['packages', 'apps', 'examples', 'tests'].flatMap((group) =>
   readdirSync(join(root, group), { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => manifest(join(group, name))),
+    .map(({ name }) => join(group, name))
+    .map((folder): Manifest & { readonly folder: string } => ({ ...manifest(folder), folder })),
+);
+/** What we publish, each with its folder. */
+export const published: readonly { readonly name: string; readonly folder: string }[] = manifests.filter(
+  (each) => each.private !== true,
 );
 /** What can be installed: what we publish, and what something here is installed with. */
 const installable = new Set([
-  ...manifests.filter((each) => each.private !== true).map(({ name }) => name),
+  ...published.map(({ name }) => name),
   ...manifests.flatMap((each) =>
     ['dependencies', 'devDependencies', 'peerDependencies'].flatMap((kind) =>
       Object.keys((each[kind] as object | undefined) ?? {}),
@@ -27,6 +32,16 @@ const installable = new Set([
   ),
 ]);
 const { scripts = {} } = manifest('.');
+
+/** Puts all packages into a folder, as an install does, and the third party's backend of the guide. */
+export function installAll(folder: string): void {
+  const acme = { name: 'acme-folder', folder: join('tests', 'packages', 'acme') };
+  for (const each of [...published, acme]) {
+    const place = join(folder, 'node_modules', each.name);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(root, each.folder), place);
+  }
+}
 
 /** Of an npm command what is wrong with it, undefined when nothing is; '' when it is none. */
 export function installs(command: string): string | undefined {

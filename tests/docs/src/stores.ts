@@ -13,23 +13,17 @@ export async function startStores() {
     startMemcached(),
     startCouchbase(),
   ]);
-  const env = {
+  const env: NodeJS.ProcessEnv = {
     REDIS_URL: redis.url,
     POSTGRES_URL: postgres.url,
     MYSQL_URL: mysql.url,
-    MEMCACHE_URL: memcached.url,
     MEMCACHE_SERVER: `${memcached.host}:${memcached.port}`,
     COUCHBASE_URL: couchbase.url,
     COUCHBASE_USER: couchbase.user,
     COUCHBASE_PASSWORD: couchbase.password,
   };
-  // The example takes all of it as one URL.
-  const whole = new URL(`/${couchbase.bucket}`, couchbase.url);
-  whole.username = couchbase.user;
-  whole.password = couchbase.password;
   return {
-    envOf: (path: string) =>
-      path.startsWith('examples/couchbase/') ? { ...env, COUCHBASE_URL: `${whole}` } : env,
+    env,
     stop: () => Promise.all([redis, postgres, mysql, memcached, couchbase].map((store) => store.stop())),
   };
 }
