@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { startDouble } from '@sessionkit/test-stores/couchbase';
+import { LONG } from '@sessionkit/test-stores/run';
 import { type FaultSuite, faultSuite } from '@sessionkit/testkit';
 import { afterAll, describe, expect, it } from 'vitest';
 import { storeOf } from './store-harness.js';
@@ -93,8 +94,7 @@ describe('a cluster that the environment names', () => {
   });
 
   // Minutes: the long run has them.
-  if (process.env.SESSIONKIT_LONG === '1')
-    it('has every test of this package run on it', everything, 1_800_000);
+  if (LONG) it('has every test of this package run on it', everything, 1_800_000);
 });
 
 async function everything(): Promise<void> {

@@ -79,7 +79,7 @@ export function storeOf({
     async start() {
       process.env[PREFIX] = `${randomBytes(6).toString('hex')} `;
       const server = await startRelayedCouchbase(variables);
-      const { user, password, bucket, direct, addresses } = server;
+      const { user, password, bucket, direct, nodes, addresses } = server;
       const aside = await connect(direct, { username: user, password });
       const documents = aside.bucket(bucket).defaultCollection();
       const keys = new Keys(prefixOf());
@@ -87,7 +87,8 @@ export function storeOf({
         addresses,
         async connect(options = {}) {
           if (options.via !== undefined) await server.management.advertise(options.via);
-          return connectTo(addresses, { ...options, durable: options.durable ?? durable }, variables);
+          // Past the relays nobody is counted, and nobody who left a moment ago.
+          return connectTo(nodes, { ...options, durable: options.durable ?? durable }, variables);
         },
         async peek(id: SessionId) {
           const { exists } = await documents.exists(keys.session(id));

@@ -28,6 +28,7 @@ export interface CouchbaseServer {
 export interface RelayedCouchbase extends CouchbaseServer {
   /** Past the relays. */
   readonly direct: string;
+  readonly nodes: readonly Address[];
   /** Of the relays, one for each node. */
   readonly addresses: readonly Address[];
   /** Connections of clients that are open at the relays. */
@@ -114,7 +115,8 @@ export async function startRelayedCouchbase(variables: Variables = process.env):
     throw new Error(
       'nothing can be told of what passes encrypted: this test needs COUCHBASE_URL=couchbase://…',
     );
-  const relays = await Promise.all((await server.management.nodes()).map((node) => startRelay(node)));
+  const nodes = await server.management.nodes();
+  const relays = await Promise.all(nodes.map((node) => startRelay(node)));
   const addresses = relays.map(({ port }) => ({ host: '127.0.0.1', port }));
   await server.management.advertise(addresses);
   const each = async <T>(ask: (relay: (typeof relays)[number]) => Promise<T>) => Promise.all(relays.map(ask));
@@ -123,6 +125,7 @@ export async function startRelayedCouchbase(variables: Variables = process.env):
     // One of them tells clients where the others are.
     url: `couchbase://127.0.0.1:${addresses[0]?.port}?network=external`,
     direct: server.url,
+    nodes,
     addresses,
     connections: async () => (await each((relay) => relay.connections())).reduce((sum, n) => sum + n, 0),
     async counts() {
