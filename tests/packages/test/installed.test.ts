@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from './contents.js';
+import { startGuide } from './guide.js';
 import { type Loaded, load, SYSTEMS, specifiersOf } from './loading.js';
 import { broken, CHECKS, judge, mutants } from './mutants.js';
 import { FALSE, judgeSizes } from './sizes.js';
@@ -182,8 +183,8 @@ describe('a backend of a third party, installed beside the tarballs', () => {
       const file = writeConfig(app, 'sessionkit.yaml', upstream.url, section);
       expect(await sessionkit(app, 'check', '--config', file)).toMatchObject({ code: 0 });
       const first = await serving(app, file, (url) => visit(url));
-      expect(first).toMatchObject({ status: 200, id: expect.stringMatching(/^s[0-9a-z]+$/) });
-      expect(storedIn('path' in section ? section.path : join(app, 'sessions'))).toContain(first.id);
+      expect(first).toMatchObject({ status: 200, said: expect.stringMatching(/^s[0-9a-z]+$/) });
+      expect(storedIn('path' in section ? section.path : join(app, 'sessions'))).toContain(first.said);
       const second = await serving(app, file, (url) => visit(url, first.cookie));
       expect(second).toEqual(first);
     },
@@ -204,6 +205,36 @@ describe('a backend of a third party, installed beside the tarballs', () => {
     WITHIN,
   );
 });
+
+it(
+  'the gateway has the service in Python of its guide behind it, and an operator sees and ends who has logged in',
+  async () => {
+    const guide = await startGuide(join(app, 'guide'));
+    try {
+      const config = ['--config', guide.file];
+      expect(await sessionkit(app, 'check', ...config)).toMatchObject({ code: 0 });
+      // Who may only look is no admin, so that the first start makes one all the same.
+      expect(await sessionkit(app, 'user', 'add', 'olga', '--generate', ...config)).toMatchObject({
+        code: 0,
+      });
+      await serving(app, guide.file, async (url) => {
+        const first = await visit(url);
+        expect(first).toMatchObject({ status: 200, said: 'nobody, visit 1\n' });
+        const login = await visit(`${url}/login?user=ann`, first.cookie, 'POST');
+        expect(login.said).toBe('welcome, ann\n');
+        expect(login.cookie).not.toBe(first.cookie);
+        expect((await visit(url, login.cookie)).said).toBe('ann, visit 2\n');
+        const { stdout } = await sessionkit(app, 'sessions', 'list', '--user', 'ann', '--json', ...config);
+        const [{ id }] = JSON.parse(stdout) as [{ id: string }];
+        expect(await sessionkit(app, 'sessions', 'end', id, ...config)).toMatchObject({ code: 0 });
+        expect(await visit(url, login.cookie)).toMatchObject({ status: 401 });
+      });
+    } finally {
+      await guide.close();
+    }
+  },
+  WITHIN,
+);
 
 /** One of each hint, by words of its own. */
 const HINTS = [

@@ -6,6 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { KEY } from './guide.js';
 import { type Done, must, run } from './world.js';
 
 const acme = join(import.meta.dirname, '..', 'acme');
@@ -54,11 +55,11 @@ export function writeConfig(app: string, name: string, upstream: string, session
 const binOf = (app: string) => join(app, 'node_modules', 'sessionkit', 'bin', 'sessionkit.mjs');
 
 export const sessionkit = (app: string, ...args: string[]): Promise<Done> =>
-  run(process.execPath, [binOf(app), ...args], { cwd: app, env: { PATH: process.env.PATH } });
+  run(process.execPath, [binOf(app), ...args], { cwd: app, env: { PATH: process.env.PATH, ...KEY } });
 
 /** The gateway of this configuration while `use` works with its URL. */
 export async function serving<T>(app: string, file: string, use: (url: string) => Promise<T>): Promise<T> {
-  const env = { PATH: process.env.PATH };
+  const env = { PATH: process.env.PATH, ...KEY };
   const child = spawn(process.execPath, [binOf(app), 'serve', '--config', file], {
     cwd: app,
     env,
@@ -93,11 +94,11 @@ export async function startUpstream(): Promise<{ url: string; close(): void }> {
   return { url: `http://127.0.0.1:${port}`, close };
 }
 
-/** One visit: the session that the upstream saw, and the cookie for the next one. */
-export async function visit(url: string, cookie?: string | undefined) {
-  const answer = await fetch(url, { headers: cookie === undefined ? {} : { cookie } });
+/** One visit: what the upstream said (ours: the session that it saw), and the cookie for the next one. */
+export async function visit(url: string, cookie?: string | undefined, method = 'GET') {
+  const answer = await fetch(url, { method, headers: cookie === undefined ? {} : { cookie } });
   const [set] = answer.headers.getSetCookie();
-  return { status: answer.status, id: await answer.text(), cookie: set?.split(';')[0] ?? cookie };
+  return { status: answer.status, said: await answer.text(), cookie: set?.split(';')[0] ?? cookie };
 }
 
 export function storedIn(folder: string): string[] {
