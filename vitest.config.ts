@@ -76,6 +76,7 @@ const maxWorkers = half === 'only' || sharedCluster ? 1 : availableParallelism()
 
 /** What takes longest, by what its path ends in. Begun last, they would keep one core busy while the other has nothing left to do. */
 const LONGEST = [
+  'backend-couchbase/test/given.test.ts',
   'backend-redis/test/faults-many.test.ts',
   'packages/test/installed.test.ts',
   'examples/operate/run.test.ts',

@@ -33,4 +33,5 @@ const runs = {
   ),
 };
 
-await hostileOn(runs, { later: [`${store}, every name changed`], steps: 60 });
+// Lists of Couchbase look at every partition, and each step of the random run lists.
+await hostileOn(runs, { later: [`${store}, every name changed`], steps: LONG ? 500 : 60 });
