@@ -52,7 +52,7 @@ class Run {
     const bin = join(folder, 'bin');
     mkdirSync(bin);
     // `npx NAME` runs what is installed; the detour over npm's own takes half a second each time.
-    const npx = '#!/bin/sh\nprogram=${1##*/}\nshift\nexec "$program" "$@"\n';
+    const npx = '#!/bin/sh\nprogram=$(basename "$1")\nshift\nexec "$program" "$@"\n';
     writeFileSync(join(bin, 'npx'), npx, { mode: 0o755 });
     // curl draws its progress where its output is no terminal.
     writeFileSync(join(folder, '.curlrc'), 'silent\nshow-error\n');
