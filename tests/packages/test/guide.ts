@@ -31,7 +31,7 @@ export async function startGuide(folder: string): Promise<{ file: string; close(
   return { file: join(folder, 'sessionkit.yaml'), close };
 }
 
-async function freePort(): Promise<string> {
+export async function freePort(): Promise<string> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -1,11 +1,13 @@
 import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startRedis } from '@sessionkit/test-stores/redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { faultsOf } from './contents.js';
-import { startGuide } from './guide.js';
+import { freePort, startGuide } from './guide.js';
 import { type Loaded, load, SYSTEMS, specifiersOf } from './loading.js';
 import { broken, CHECKS, judge, mutants } from './mutants.js';
+import { EXPRESS, start, startService, writeService } from './own-service.js';
 import { FALSE, judgeSizes } from './sizes.js';
 import {
   installAcme,
@@ -231,6 +233,61 @@ it(
       });
     } finally {
       await guide.close();
+    }
+  },
+  WITHIN,
+);
+
+it.each(EXPRESS)(
+  'the service of the guide on %s keeps its sessions in a Redis, and an operator beside it sees and ends them',
+  async (express) => {
+    const folder = join(app, express);
+    const admin = `127.0.0.1:${await freePort()}`;
+    writeService(folder, express, admin);
+    const redis = await startRedis();
+    try {
+      await must(process.execPath, ['--test', 'app.test.mjs'], {
+        cwd: folder,
+        env: { PATH: process.env.PATH },
+      });
+      const service = await startService(folder, redis.url);
+      const ask = async (path: string, cookie?: string, body?: string) => {
+        const answer = await fetch(`${service.url}${path}`, {
+          method: body === undefined ? 'GET' : 'POST',
+          headers: { 'content-type': 'application/x-www-form-urlencoded', ...(cookie && { cookie }) },
+          ...(body === undefined ? {} : { body }),
+        });
+        const [set] = answer.headers.getSetCookie();
+        return { status: answer.status, said: await answer.text(), cookie: set?.split(';')[0] ?? cookie };
+      };
+      const [phone, laptop] = [await ask('/login', '', 'user=ann'), await ask('/login', '', 'user=ann')];
+      expect(await ask('/account', phone.cookie)).toMatchObject({ status: 200, said: 'ann\n' });
+      expect(await ask('/sessions/others/end', phone.cookie, '')).toMatchObject({ said: '{"ended":1}' });
+      expect(await ask('/account', laptop.cookie)).toMatchObject({ status: 401 });
+
+      const program = join(app, 'node_modules', '@sessionkit', 'admin-api', 'bin', 'admin-api.mjs');
+      const args = [program, '--config', 'sessionkit.yaml'];
+      const operator = await start(folder, args, { REDIS_URL: redis.url }, /^listening: admin/);
+      const password = readFileSync(join(folder, 'sessionkit-users.json.password'), 'utf8').trim();
+      const authorization = `Basic ${Buffer.from(`admin:${password}`).toString('base64')}`;
+      const list = await fetch(`http://${admin}/sessions`, { headers: { authorization } });
+      const [seen, ...others] = (await list.json()) as { id: string; user: string }[];
+      expect([seen?.user, others]).toEqual(['ann', []]);
+      const ended = await fetch(`http://${admin}/v1/sessions/${seen?.id}`, {
+        method: 'DELETE',
+        headers: { authorization },
+      });
+      expect(ended.status).toBe(204);
+      expect(await ask('/account', phone.cookie)).toMatchObject({ status: 401 });
+      await operator.close();
+      expect(await service.close()).toBe(0);
+      expect(service.lines).toEqual([service.url]);
+
+      const without = await startService(folder, 'redis://127.0.0.1:1', /ECONNREFUSED 127\.0\.0\.1:1\)$/);
+      expect((await fetch(`${without.url}/account`)).status).toBe(503);
+      expect(await without.close()).toBe(0);
+    } finally {
+      await redis.stop();
     }
   },
   WITHIN,
