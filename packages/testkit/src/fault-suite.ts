@@ -98,7 +98,8 @@ export async function runFaultCase(
     const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
     for (;;) {
       const after = await store.connections();
-      if (after === before) {
+      // Fewer is as good: what an earlier case had may be closed by the server only now.
+      if (after <= before) {
         connections.before += before;
         connections.after += after;
         return;
