@@ -55,6 +55,8 @@ export interface IoRedisNode {
   readonly options: object;
   readonly status: string;
   connect(): Promise<unknown>;
+  on(event: 'ready' | 'close', listener: () => void): unknown;
+  off(event: 'ready' | 'close', listener: () => void): unknown;
   call(command: string, args: string[]): Promise<unknown>;
   duplicate(override: object): IoRedisSubscriber & IoRedisLine;
 }

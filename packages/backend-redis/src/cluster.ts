@@ -104,6 +104,20 @@ export class IoRedisClusterConnection implements Connection {
 async function connected(node: IoRedisNode): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   if (node.status === 'wait') await node.connect().catch(() => {});
+  // Another backend on the same client has begun with it.
+  else if (isConnecting(node)) await settledBy(node);
+}
+
+function settledBy(node: IoRedisNode): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      node.off('ready', done);
+      node.off('close', done);
+      resolve();
+    };
+    node.on('ready', done);
+    node.on('close', done);
+  });
 }
 
 /** What goes wrong is a value in its place. */

@@ -89,6 +89,21 @@ function counting(): { readonly client: IoRedisCluster; waits: number; commands:
   return counted;
 }
 
+it('two backends on one client that has just become ready wait for its connections, each of them', async () => {
+  const nodes = cluster.nodes.map(({ host, port }) => ({ host, port }));
+  const fresh = new Cluster(nodes, options);
+  try {
+    await fresh.connect();
+    const backends = ['one:', 'two:'].map((prefix) => redis(fresh, { prefix, log: environment.log }));
+    const saves = backends.flatMap((backend) =>
+      Array.from({ length: 8 }, () => backend.save(make(), signal)),
+    );
+    expect(await Promise.all(saves)).toEqual(Array.from({ length: 16 }, () => true));
+  } finally {
+    fresh.disconnect();
+  }
+});
+
 it('each verb costs the round trips that it should', { timeout: 60_000 }, async () => {
   const counted = counting();
   const backend = redis(counted.client, { prefix: 'costs:' });
