@@ -12,16 +12,10 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import { testEnvironment } from '@sessionkit/testkit';
-import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { createUsers, firstUser } from '../src/index.js';
+import { describe, expect, test } from 'vitest';
+import { createUsers } from '../src/index.js';
 import { CHEAP, errorsOf, fixture, temporaryFolder } from './fixture.js';
-
-async function open() {
-  const environment = testEnvironment();
-  const file = join(await temporaryFolder(), 'users.json');
-  const users = createUsers({ file, cost: CHEAP, environment });
-  return { environment, file, users, again: () => createUsers({ file, cost: CHEAP, environment }) };
-}
+import { openUsers as open } from './users-file.js';
 
 describe('the users file', () => {
   test('keeps users over a restart, with a hash and never the password', async () => {
@@ -333,60 +327,6 @@ describe('a user', () => {
     const unknown = await cpu('nobody');
     expect(unknown / known).toBeGreaterThan(0.4);
     expect(unknown / known).toBeLessThan(2.5);
-  });
-});
-
-describe('the first user', () => {
-  test('is admin with a random password, told once', async () => {
-    vi.stubEnv('SESSIONKIT_ADMIN_PASSWORD', '');
-    onTestFinished(() => void vi.unstubAllEnvs());
-    const { users, environment } = await open();
-    const first = await firstUser(users, { environment });
-    expect(first).toEqual({ name: 'admin', password: expect.stringMatching(/^[\w-]{24}$/) });
-    expect(await users.verify('admin', first?.password ?? '')).toMatchObject({ account: 'admin' });
-    expect(await firstUser(users, { environment })).toBeUndefined();
-  });
-
-  test('takes the password of the environment, or the one that is handed in, and tells neither', async () => {
-    vi.stubEnv('SESSIONKIT_ADMIN_PASSWORD', 'from the environment');
-    onTestFinished(() => void vi.unstubAllEnvs());
-    const one = await open();
-    expect(await firstUser(one.users)).toEqual({ name: 'admin', password: undefined });
-    expect(await one.users.verify('admin', 'from the environment')).toBeDefined();
-    const two = await open();
-    expect(await firstUser(two.users, { password: 'handed in' })).toEqual({
-      name: 'admin',
-      password: undefined,
-    });
-    expect(await two.users.verify('admin', 'handed in')).toBeDefined();
-  });
-
-  test('is made also where there are only users who may look, unless one of them has the name', async () => {
-    const one = await open();
-    await one.users.add('olga', 'a long password', 'basic');
-    expect(await firstUser(one.users, { password: 'handed in' })).toMatchObject({ name: 'admin' });
-    expect(await one.users.find('admin')).toMatchObject({ account: 'admin' });
-    const two = await open();
-    await two.users.add('admin', 'a long password', 'basic');
-    expect(await firstUser(two.users, { password: 'handed in' })).toBeUndefined();
-    expect(await two.users.find('admin')).toMatchObject({ account: 'basic' });
-  });
-
-  test('is not made beside an admin of another name', async () => {
-    const { users } = await open();
-    await users.add('olga', 'a long password', 'admin');
-    expect(await firstUser(users, { password: 'handed in' })).toBeUndefined();
-    expect(await users.list()).toHaveLength(1);
-  });
-
-  test('is made by one of two processes that start together', async () => {
-    const { users, again } = await open();
-    const made = await Promise.all([
-      firstUser(users, { password: 'a' }),
-      firstUser(again(), { password: 'b' }),
-    ]);
-    expect(made.filter((first) => first !== undefined)).toHaveLength(1);
-    expect(await users.list()).toHaveLength(1);
   });
 });
 

@@ -73,7 +73,7 @@ describe('sessions that are created, steered and ended at random', () => {
     const { medians } = await soak(store, {
       ...OPTIONS,
       warmUp: 3_000,
-      length: 15_000,
+      length: 30_000,
       window: 5_000,
       filters: `{ leaky: { type: "${leaky}" } }`,
       around: ['leaky'],
