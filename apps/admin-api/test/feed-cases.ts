@@ -58,7 +58,7 @@ export const feedCases: readonly ApiCase[] = [
       await f.manager.restartAll(operator);
       await f.manager.end(id, operator);
       // Whose it was is asked of the store.
-      await pause(10);
+      await pause(50);
       const refused = await f.manager.services.get('web')?.open(visitRequest({}, `web=${loggedIn}`));
       expect(refused?.refusal).toBeDefined();
       const frames = await reader.settled();
@@ -96,7 +96,7 @@ export const feedCases: readonly ApiCase[] = [
       await theirs.save({ ...record, version, writes: ['x.1'], parameters }, signal);
       const how = { at: f.environment.now(), cause: 'logout', by: undefined, keepUntil: 2e12 } as const;
       await theirs.end([id], how, signal);
-      await pause(10);
+      await pause(50);
       await f.environment.advance(500);
       const of = { id, service: 'web', user: 'ann', elsewhere: true };
       const when = '2026-06-01T12:00:00.500Z';
