@@ -14,6 +14,34 @@ Reflect.deleteProperty(process.env, 'NODE_PATH');
 /** These projects see the built packages, as a user does; all others see the sources and need no build. */
 const onBuilt = new Set(['e2e']);
 
+/** Their files keep nothing in the modules they load, and share a process that has loaded these once. */
+const TOGETHER = new Set([
+  'admin-api',
+  'backend-couchbase',
+  'backend-memcache',
+  'backend-memory',
+  'backend-mysql',
+  'backend-postgres',
+  'backend-redis',
+  'compose',
+  'core',
+  'express-session',
+  'filter-cache',
+  'filter-limit',
+  'filter-log',
+  'http-fastify',
+  'http-fetch',
+  'http-node',
+  'metrics',
+  'router-proxy',
+  'session-core',
+  'sessionkit',
+  'testkit',
+  'transport-bearer',
+  'transport-cookie',
+  'transport-token',
+]);
+
 /** `npm test` looks for every issued secret in all that the tests let out; the folder's README says how. */
 const watched = Boolean(process.env.SESSIONKIT_REPORT_DIR);
 const watch = join(import.meta.dirname, 'tests', 'watch', 'src', 'setup.mjs');
@@ -57,6 +85,7 @@ const projects: TestProjectConfiguration[] = ['packages', 'apps', 'examples', 't
           name,
           root: join(import.meta.dirname, group, name),
           include: half === 'only' ? timed : [soaking ? '**/*.soak.ts' : '**/*.test.ts'],
+          isolate: !TOGETHER.has(name),
           setupFiles: watched ? [watch] : [],
           exclude: ['**/node_modules/**', '**/dist/**', ...(half === 'rest' ? timed : [])],
           // What an operation may take is asserted where it matters; this only ends what hangs.
@@ -94,7 +123,8 @@ const LONGEST = [
 class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const isLong = ({ moduleId }: TestSpecification) => LONGEST.some((path) => moduleId.endsWith(path));
-    const sorted = await super.sort(files);
+    // A process goes on only with the next file of its own project.
+    const sorted = (await super.sort(files)).sort((a, b) => a.project.name.localeCompare(b.project.name));
     return [...sorted.filter(isLong), ...sorted.filter((file) => !isLong(file))];
   }
 }

@@ -11,6 +11,8 @@ import { storeOf } from './store-harness.js';
 
 /** What the names of some cases begin with: one kills the server, and one needs the proxies between it and its clients. */
 const SOME = ['killed under load', 'down during a save'];
+/** What the double's README says to run on a cluster: projects, and of which tests. */
+const EVERYTHING = [['backend-couchbase'], ['couchbase'], ['e2e', '-t', 'ouchbase']];
 const EXTERNAL = '/node/controller/setupAlternateAddresses/external';
 
 // The double in the place of a cluster that the environment names: nothing is known of it but what an operator would tell.
@@ -94,15 +96,15 @@ describe('a cluster that the environment names', () => {
   });
 
   // Minutes: the long run has them.
-  if (LONG) it('has every test of this package run on it', everything, 1_800_000);
+  if (LONG) it.each(EVERYTHING)('has every test run on it: %s', everything, 1_800_000);
 });
 
-async function everything(): Promise<void> {
+async function everything(...selection: string[]): Promise<void> {
   const root = join(import.meta.dirname, '..', '..', '..');
   // As somebody starts it by hand, whatever this run is a part of.
   const usual = Object.entries(process.env).filter(([name]) => !/^(SESSIONKIT_|VITEST)/.test(name));
   const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
-  const child = spawn(process.execPath, [vitest, 'run', '--project', 'backend-couchbase'], {
+  const child = spawn(process.execPath, [vitest, 'run', '--project', ...selection], {
     cwd: root,
     env: { ...Object.fromEntries(usual), ...variables },
     stdio: ['ignore', 'pipe', 'inherit'],

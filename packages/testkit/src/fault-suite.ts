@@ -13,6 +13,7 @@ import {
 } from './fault-kit.js';
 import { outageCases } from './fault-outages.js';
 import { silenceCases } from './fault-silence.js';
+import { settled } from './settled.js';
 import type { RunningStore, StoreHarness } from './store-harness.js';
 
 /** What can happen to a store, and what must be true of a backend when it does. */
@@ -91,15 +92,14 @@ export async function runFaultCase(
   measures: FaultMeasures = noMeasures(),
 ): Promise<void> {
   const { connections } = measures;
-  const before = await store.connections();
+  const before = await settled(() => store.connections(), CONNECTIONS_GONE_WITHIN);
   const kit = await FaultKit.open(store, settings, measures);
   try {
     await withoutUnhandled(() => left(one, kit));
     const limit = performance.now() + CONNECTIONS_GONE_WITHIN;
     for (;;) {
       const after = await store.connections();
-      // Fewer is as good: what an earlier case had may be closed by the server only now.
-      if (after <= before) {
+      if (after === before) {
         connections.before += before;
         connections.after += after;
         return;

@@ -25,7 +25,8 @@ const LANES = 6;
 
 /**
  * Runs cases over the unbroken subject, then over mutants of it. A case that throws, rejects or does not end within `timeout`
- * refuses what it was given. A pair that could tell nothing new (the case has its mutant, the mutant is caught) is left out.
+ * refuses what it was given. A mutant is caught by the first
+ * case that refuses it, and only a case that has refused none by then is run over the mutants: pairs that tell nothing new are left out.
  *
  * @param run runs one case over one mutant; `undefined` is the unbroken subject. A case that does not apply just returns.
  * @param timeout for each run, in ms of real time; default 5,000.
@@ -48,20 +49,32 @@ export async function mutationMatrix<Case extends Named, Mutant extends Named>(
 
   const proved = new Set<Case>();
   const caught = new Set<Mutant>();
-  /** Mutants and cases stand in much the same order: the next mutant is likely caught near the last one. */
-  let last = 0;
-  await each(lanes, mutants, async (mutant) => {
-    const start = last;
-    for (let i = 0; i < sound.length; i++) {
-      const at = (start + i) % sound.length;
-      const one = sound[at] as Case;
-      if (proved.has(one) && caught.has(mutant)) continue;
-      if ((await refusal(() => run(one, mutant), timeout)) === undefined) continue;
-      if (!caught.has(mutant)) last = at;
-      proved.add(one);
-      caught.add(mutant);
-    }
-  });
+  /** Mutants and cases stand in much the same order: the next one is likely refused near the last one. */
+  const search = async <Of, By>(
+    all: readonly Of[],
+    by: readonly By[],
+    refuses: (of: Of, by: By) => Promise<boolean>,
+  ) => {
+    let last = 0;
+    await each(lanes, all, async (of) => {
+      const start = last;
+      for (let i = 0; i < by.length; i++) {
+        const at = (start + i) % by.length;
+        if (!(await refuses(of, by[at] as By))) continue;
+        last = at;
+        return;
+      }
+    });
+  };
+  const refuses = async (one: Case, mutant: Mutant) => {
+    if ((await refusal(() => run(one, mutant), timeout)) === undefined) return false;
+    proved.add(one);
+    caught.add(mutant);
+    return true;
+  };
+  await search(mutants, sound, (mutant, one) => refuses(one, mutant));
+  const unproved = sound.filter((one) => !proved.has(one));
+  await search(unproved, mutants, async (one, mutant) => proved.has(one) || refuses(one, mutant));
   const name = (each: Named) => each.name;
   return {
     cases: cases.length,

@@ -8,17 +8,25 @@ import './preload.mjs';
 /** Some tests fill a store: what one test stores beyond this is left out. */
 const MOST_STORED = 1024 * 1024;
 
+/** Kept for all files of a process: a project without isolation runs this once more for each. */
+const STATE = Symbol.for('sessionkit.watched.tests');
+
 if (captureFolder() !== undefined) {
-  let stored = 0;
   const { testPath = '' } = expect.getState();
   const file = testPath.split(/[\\/]/).slice(-4).join('/');
   setLabel(file);
+  const first = !(STATE in globalThis);
+  if (first) globalThis[STATE] = { stored: 0 };
+  const state = globalThis[STATE];
   beforeEach(({ task }) => {
     setLabel(`${file} > ${task.name}`);
-    stored = 0;
+    state.stored = 0;
   });
   afterAll(flush);
+  if (first) watchTests(state);
+}
 
+function watchTests(state) {
   const print = openStream('output', 'console');
   for (const name of ['debug', 'error', 'info', 'log', 'warn']) {
     const original = console[name];
@@ -34,9 +42,9 @@ if (captureFolder() !== undefined) {
     for (const name of ['append', 'claim', 'end', 'save']) {
       const original = backend[name];
       backend[name] = function (...args) {
-        if (stored < MOST_STORED) {
+        if (state.stored < MOST_STORED) {
           const text = `${name} ${JSON.stringify(args[0])}\n`;
-          stored += text.length;
+          state.stored += text.length;
           store(text);
         }
         return Reflect.apply(original, this, args);
