@@ -1,27 +1,30 @@
-// A vitest reporter that counts for the last line of `npm test`, and names what failed. A skipped or todo test is a test that does not pass.
+// A vitest reporter that tells, file by file, what `npm test` counts and names. A skipped or todo test is a test that does not pass.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export default class Count {
   onTestRunEnd(modules, unhandledErrors) {
-    const total = { passed: 0, failed: [], skipped: [], broken: [], errors: [] };
-    for (const { message } of unhandledErrors) total.errors.push(firstLine(message));
-    for (const module of modules) {
-      const file = `${module.project.name}: ${module.relativeModuleId}`;
-      if (module.errors().length > 0) total.broken.push(file);
-      for (const suite of module.children.allSuites())
-        if (suite.errors().length > 0) total.broken.push(`${file} > ${suite.fullName}`);
-      for (const test of module.children.allTests()) {
-        const { state, errors } = test.result();
-        const name = `${file} > ${test.fullName}`;
-        if (state === 'passed') total.passed++;
-        else if (state === 'failed')
-          total.failed.push({ path: module.moduleId, name, error: firstLine(errors?.[0]?.message) });
-        else total.skipped.push(name);
-      }
-    }
-    writeFileSync(join(process.env.SESSIONKIT_REPORT_DIR, 'vitest.json'), JSON.stringify(total));
+    const files = modules.map(resultOf);
+    const errors = unhandledErrors.map(({ message }) => firstLine(message));
+    writeFileSync(join(process.env.SESSIONKIT_REPORT_DIR, 'vitest.json'), JSON.stringify({ files, errors }));
   }
+}
+
+function resultOf(module) {
+  const file = `${module.project.name}: ${module.relativeModuleId}`;
+  const result = { path: module.moduleId, passed: 0, failed: [], skipped: [], broken: [] };
+  const broken = (name, [error]) => result.broken.push({ name, error: firstLine(error.message) });
+  if (module.errors().length > 0) broken(file, module.errors());
+  for (const suite of module.children.allSuites())
+    if (suite.errors().length > 0) broken(`${file} > ${suite.fullName}`, suite.errors());
+  for (const test of module.children.allTests()) {
+    const { state, errors } = test.result();
+    const name = `${file} > ${test.fullName}`;
+    if (state === 'passed') result.passed++;
+    else if (state === 'failed') result.failed.push({ name, error: firstLine(errors?.[0]?.message) });
+    else result.skipped.push({ name });
+  }
+  return result;
 }
 
 const firstLine = (message) => String(message).split('\n', 1)[0];

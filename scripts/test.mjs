@@ -101,6 +101,10 @@ let failed = 0;
 /** What failed, and what passed only alone: told right above the last line, where a log that was cut still has it. */
 const failures = [];
 const notes = [];
+const fails = (text) => {
+  failed++;
+  failures.push(text);
+};
 
 async function runChecks() {
   const queue = [...checks];
@@ -111,10 +115,7 @@ async function runChecks() {
       const { code, text } = await run(command, commandArgs, false);
       const took = `${((Date.now() - started) / 1000).toFixed(1)} s`;
       if (code === 0) passed++;
-      else {
-        failed++;
-        failures.push(`FAILED: check ${name}`);
-      }
+      else fails(`FAILED: check ${name}`);
       out(
         code === 0
           ? `check passed: ${name} (${took})\n`
@@ -150,23 +151,24 @@ async function vitest(vitestArgs) {
 const MOST_AGAIN = 4;
 
 /**
- * Files with failed tests once more, with nothing beside them: on a busy machine a test over real servers can be late. What fails again
- * has failed; what passes now is counted as passed, and named. The long run does no such thing.
+ * Files in which something failed once more, with nothing beside them: on a busy machine a test over real servers can be late. What fails
+ * again has failed; what passes now is counted as passed, and named. The long run does no such thing.
  */
 async function again(first) {
-  const files = new Set(first.failed.map(({ path }) => path));
-  if (files.size === 0 || files.size > MOST_AGAIN || first.broken.length > 0 || stopped) return first;
-  out(`once more, alone: ${[...files].map((path) => relative(root, path)).join(', ')}\n`);
-  const second = await vitest(['--maxWorkers=1', '--fileParallelism=false', ...files]);
-  if (second === undefined || second.broken.length > 0) return first;
-  const stillFails = new Set(second.failed.map(({ name }) => name));
-  const late = first.failed.filter(({ name }) => !stillFails.has(name));
-  for (const { name, error } of late) notes.push(`passed only alone: ${name}\n    ${error}`);
+  const bad = first.files.filter(({ failed, broken }) => failed.length + broken.length > 0);
+  if (bad.length === 0 || bad.length > MOST_AGAIN || stopped) return first;
+  out(`once more, alone: ${bad.map(({ path }) => relative(root, path)).join(', ')}\n`);
+  const second = await vitest(['--maxWorkers=1', ...bad.map(({ path }) => path)]);
+  if (second === undefined) return first;
+  const fresh = new Map(second.files.map((file) => [file.path, file]));
+  for (const { path, failed, broken } of bad) {
+    const stillBad = new Set([...fresh.get(path).failed, ...fresh.get(path).broken].map(({ name }) => name));
+    for (const { name, error } of [...failed, ...broken])
+      if (!stillBad.has(name)) notes.push(`passed only alone: ${name}\n    ${error}`);
+  }
   return {
-    ...first,
     code: second.code,
-    passed: first.passed + late.length - (second.failed.length - (first.failed.length - late.length)),
-    failed: second.failed,
+    files: first.files.map((file) => fresh.get(file.path) ?? file),
     errors: [...first.errors, ...second.errors],
   };
 }
@@ -183,27 +185,20 @@ async function runVitest(half) {
   if (half === undefined) delete env.SESSIONKIT_TIMED;
   else env.SESSIONKIT_TIMED = half;
   const first = await vitest([...projects.map((name) => `--project=${name}`), ...rest]);
-  if (first === undefined) {
-    failures.push('vitest did not finish its run');
-    failed++;
-    return;
+  const before = passed + failed;
+  const failedBefore = failed;
+  if (first === undefined) return fails('vitest did not finish its run');
+  const { code, files, errors } = half === undefined && args.length === 0 ? await again(first) : first;
+  for (const file of files) {
+    passed += file.passed;
+    for (const { name, error } of file.failed) fails(`FAILED: ${name}\n    ${error}`);
+    for (const { name, error } of file.broken)
+      fails(`broken outside its tests, which counts as failed: ${name}\n    ${error}`);
+    if (!filtered) for (const { name } of file.skipped) fails(`skipped, which counts as failed: ${name}`);
   }
-  const total = half === undefined && args.length === 0 ? await again(first) : first;
-  const skipped = filtered ? [] : total.skipped;
-  for (const { name, error } of total.failed) failures.push(`FAILED: ${name}\n    ${error}`);
-  for (const name of skipped) failures.push(`skipped, which counts as failed: ${name}`);
-  for (const name of total.broken) failures.push(`broken outside its tests, which counts as failed: ${name}`);
-  for (const error of total.errors) failures.push(`unhandled, which counts as failed: ${error}`);
-  const bad = total.failed.length + skipped.length + total.broken.length + total.errors.length;
-  passed += total.passed;
-  failed += bad;
-  if (total.passed + bad === 0) {
-    failures.push('no test was collected, which counts as failed');
-    failed++;
-  } else if (total.code !== 0 && bad === 0) {
-    failures.push(`vitest ended with code ${total.code}`);
-    failed++;
-  }
+  for (const error of errors) fails(`unhandled, which counts as failed: ${error}`);
+  if (passed + failed === before) fails('no test was collected, which counts as failed');
+  else if (code !== 0 && failed === failedBefore) fails(`vitest ended with code ${code}`);
 }
 
 /** Every secret that a test run issued, looked for in all that it let out. Counts as one test. */
