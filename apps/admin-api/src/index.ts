@@ -25,7 +25,7 @@ export type {
   System,
   Traffic,
 } from './system.js';
-export type { TlsFiles } from './tls.js';
+export { checkTls, type TlsFiles } from './tls.js';
 export { isAdminToken } from './tokens.js';
 export {
   type Account,

@@ -62,6 +62,14 @@ export async function readTls(
   return options;
 }
 
+/** What a server with these files would say at its start. @throws SessionError `CONFIG_INVALID` as {@link readTls} does */
+export async function checkTls(
+  files: TlsFiles,
+  environment: Pick<Environment, 'log' | 'now'>,
+): Promise<void> {
+  await readTls(files, environment);
+}
+
 type Name = 'cert' | 'key' | 'ca';
 
 async function readPem(name: Name, path: string): Promise<string> {

@@ -75,6 +75,22 @@ describe('check', () => {
     expect(await run(['check'], { cwd: folderWith(yaml) })).toMatchObject({ code: 0, stderr: '' });
   });
 
+  it('looks at the files of `admin.tls`, as `serve` does', async () => {
+    const at = (name: string) => join(repository, 'apps', 'admin-api', 'test', 'fixtures', 'tls', name);
+    const checked = (cert: string, key: string) => {
+      const tls = `{ cert: ${JSON.stringify(cert)}, key: ${JSON.stringify(key)} }`;
+      const yaml = config('http://127.0.0.1:1').replace('admin: {', `admin: { tls: ${tls},`);
+      return run(['check'], { cwd: folderWith(yaml) });
+    };
+    expect(await checked(at('admin.crt'), at('admin.key'))).toMatchObject({ code: 0, stderr: '' });
+    const other = await checked(at('admin.crt'), at('client.key'));
+    expect(other).toMatchObject({ code: 1, stdout: '' });
+    expect(other.stderr).toMatch(/^error: admin\.tls\.key: .* is not the key of the certificate in /);
+    expect((await checked('nowhere.crt', 'nowhere.key')).stderr).toMatch(
+      /^error: admin\.tls\.cert: .*nowhere\.crt cannot be read \(ENOENT\)/,
+    );
+  });
+
   it('reports ten mistakes as ten problems, each with its place and its fix', async () => {
     const cwd = folderWith(`
 session:
