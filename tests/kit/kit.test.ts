@@ -1,6 +1,6 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
+import { filterSuite, joinReports, type MatrixReport, reportLine } from '@sessionkit/testkit';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backendMatrix, hostileMatrix } from './backends.js';
 import { filterMatrix } from './filters.js';
@@ -36,6 +36,20 @@ describe.each(Object.entries(suites))('the suite of %s', (_, run) => {
   it('has a mutant for every case, so that each is seen to fail', () => {
     expect(report.casesWithoutMutant).toEqual([]);
   });
+});
+
+describe('a filter whose `open` is still to be written', () => {
+  const open = () => {
+    throw new Error('write me: open');
+  };
+  const cases = filterSuite({ create: () => ({ type: 'new', open }) });
+
+  // Well below the 8 s that a case waits for what does not come.
+  it.each(cases)(
+    'is told so at once: $name',
+    ({ run }) => expect(run()).rejects.toThrow('write me: open'),
+    4_000,
+  );
 });
 
 afterAll(() => {

@@ -86,7 +86,8 @@ export class FilterRig {
     try {
       rig.#filteredUrl = await rig.#serve(rig.manager.services.get('filtered') as Service);
       rig.#plainUrl = await rig.#serve(rig.#plain);
-      await work(rig);
+      // Without a filter session nothing comes that a case could wait for: then it says at once why.
+      await Promise.race([work(rig), rig.watched.refused]);
     } finally {
       await rig.#close();
     }

@@ -18,9 +18,16 @@ export class WatchedFilter implements Filter {
   /** What it was given and has to let go of. */
   readonly targets: WeakRef<object>[] = [];
   readonly given: WeakRef<object>[] = [];
+  /** Rejects with the first thing that `open` threw. */
+  readonly refused: Promise<never>;
+  #refuse: (fault: unknown) => void = () => {};
 
   constructor(inner: Filter) {
     this.#inner = inner;
+    this.refused = new Promise((_resolve, reject) => {
+      this.#refuse = reject;
+    });
+    this.refused.catch(() => {});
   }
 
   async open(target: FilterTarget): Promise<FilterSession> {
@@ -33,7 +40,7 @@ export class WatchedFilter implements Filter {
       },
     };
     this.targets.push(new WeakRef(own));
-    const session = await this.#inner.open(own);
+    const session = await this.#open(own);
     this.opened += 1;
     let closes = 0;
     return {
@@ -45,6 +52,15 @@ export class WatchedFilter implements Filter {
         await session.close();
       },
     };
+  }
+
+  async #open(target: FilterTarget): Promise<FilterSession> {
+    try {
+      return await this.#inner.open(target);
+    } catch (fault) {
+      this.#refuse(fault);
+      throw fault;
+    }
   }
 
   async #handle(session: FilterSession, exchange: Exchange, next: () => Promise<void>): Promise<void> {
