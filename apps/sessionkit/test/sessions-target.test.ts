@@ -141,7 +141,7 @@ describe('who asks', () => {
   it('without a password and a terminal it is told what to do', async () => {
     setEnvironment({});
     await expect(find()).rejects.toThrow(
-      /there is no password for admin: set SESSIONKIT_ADMIN_PASSWORD, or give --password-file FILE/,
+      'there is no password for admin: set SESSIONKIT_ADMIN_PASSWORD, or give --password-file FILE ("-" for stdin), or go where the sessionkit.yaml is, which is not in this folder; --user-name names another user',
     );
   });
 });
@@ -306,6 +306,13 @@ describe('an API with TLS', () => {
     const url = await startTls();
     const unknown = await capture(() => list(target(url, { ca: at('client.crt'), ...mine })));
     expect(unknown.stderr).toMatch(/its certificate is not trusted \(\w+\); --ca FILE/);
+    const { port } = new URL(url);
+    const config = join(temporaryFolder(), 'sessionkit.yaml');
+    const tls = `{ cert: ${JSON.stringify(at('client.crt'))}, key: ${JSON.stringify(at('client.key'))} }`;
+    writeFileSync(config, `services: { shop: {} }\nadmin: { listen: "127.0.0.1:${port}", tls: ${tls} }\n`);
+    setEnvironment(WITH_PASSWORD);
+    const replaced = await capture(() => list({ timeout: 5, config, ...mine }));
+    expect(replaced.stderr).toMatch(/it is not that of admin\.tls\.cert; .* SIGHUP has the program read it/);
     const other = await startTls('127.0.0.2');
     const wrong = await capture(() => list(target(other, { ca, ...mine })));
     expect(wrong.stderr).toMatch(/its certificate is for another name; --url must name the host/);

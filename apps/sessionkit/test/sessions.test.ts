@@ -184,7 +184,7 @@ describe('sessions end', () => {
     expect(code).toBe(1);
     expect(stdout).toBe(ids.map((id) => `ended ${id}\n`).join(''));
     expect(stderr).toBe(
-      `error: ${GONE}: There is no living session ${GONE}.\nerror: ../users: id: is not a session id\n`,
+      `error: ${GONE}: There is no living session ${GONE}.\nerror: ../users is not a session id\n`,
     );
     expect((await manager.list()).items).toEqual([]);
   });

@@ -162,7 +162,7 @@ export class AdminClient {
   }
 
   #unreachable(cause: NodeJS.ErrnoException): string {
-    const { url, timeout } = this.#target;
+    const { url, timeout, caConfigured } = this.#target;
     const code = cause.code ?? cause.message;
     const why = REASONS[code];
     if (why !== undefined) return `${url}: ${why}`;
@@ -170,8 +170,12 @@ export class AdminClient {
       return `${url} has said nothing for ${timeout / 1000} s; --timeout waits longer`;
     if (/_ALERT_.*CERT/.test(code))
       return `${url}: it refuses your certificate, or asks for one (${code}); give it by --cert and --key`;
-    if (/CERT|SIGNATURE|ISSUER|SELF_SIGNED/.test(code))
-      return `${url}: its certificate is not trusted (${code}); --ca FILE names the certificates to trust`;
+    if (/CERT|SIGNATURE|ISSUER|SELF_SIGNED/.test(code)) {
+      const trusted = caConfigured
+        ? 'it is not that of admin.tls.cert; if that file is newer than the program, SIGHUP has the program read it'
+        : '--ca FILE names the certificates to trust';
+      return `${url}: its certificate is not trusted (${code}); ${trusted}`;
+    }
     if (/SSL|TLS|EPROTO/.test(code))
       return `${url} does not speak TLS as expected (${code}); is it http:// or https://?`;
     return `${url} cannot be asked (${code})`;

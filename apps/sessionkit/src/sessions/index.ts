@@ -131,11 +131,16 @@ async function each<T>(
     const result = await (results[i] as Promise<T | ApiError>);
     if (result instanceof ApiError) {
       failed++;
-      print(`error: ${plain(id)}: ${plain(result.message)}`);
+      print(`error: ${aboutId(plain(id), plain(result.message))}`);
     }
     await tell(id, result);
   }
   return failed;
+}
+
+/** What the API says of the parameter `id` is said of the id itself, which it does not quote. */
+function aboutId(id: string, message: string): string {
+  return message.startsWith('id: ') ? `${id} ${message.slice('id: '.length)}` : `${id}: ${message}`;
 }
 
 function apiError(error: unknown): ApiError {

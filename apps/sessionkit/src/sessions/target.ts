@@ -16,6 +16,8 @@ export interface Target {
   readonly passwordFrom: string;
   /** Trusted certificates, PEM; undefined: those of the system. */
   readonly ca: readonly string[] | undefined;
+  /** Whether `ca` is what the configuration says that the API shows. */
+  readonly caConfigured: boolean;
   /** Of the client, PEM, where the API asks for one. */
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
   /** ms without a byte. */
@@ -45,9 +47,19 @@ export async function findTarget(options: TargetOptions): Promise<Target | undef
   const url = admin === undefined ? checkUrl(named ?? DEFAULT_URL, options.insecure ?? false) : urlOf(admin);
   const user = options.userName ?? process.env.SESSIONKIT_ADMIN_USER ?? DEFAULT_USER;
   const ca = options.ca === undefined ? ownCertificate(admin) : [readText(options.ca, '--ca')];
+  const caConfigured = options.ca === undefined && ca !== undefined;
   const certificate = certificateOf(options);
   const { password, from } = await findPassword(options, user, admin);
-  return { url, user, password, passwordFrom: from, ca, certificate, timeout: options.timeout * 1000 };
+  return {
+    url,
+    user,
+    password,
+    passwordFrom: from,
+    ca,
+    caConfigured,
+    certificate,
+    timeout: options.timeout * 1000,
+  };
 }
 
 function certificateOf({ cert, key }: TargetOptions): Target['certificate'] {
@@ -114,8 +126,11 @@ async function findPassword(
     return { password: readPassword(first), from: first };
   if (process.stdin.isTTY && process.stderr.isTTY)
     return { password: await prompt(`Password of ${user}: `), from: 'the terminal' };
+  const elsewhere = existsSync(DEFAULT_FILE)
+    ? ''
+    : `, or go where the ${DEFAULT_FILE} is, which is not in this folder`;
   throw invalid(
-    `there is no password for ${user}: set ${PASSWORD_VARIABLE}, or give --password-file FILE ("-" for stdin); --user-name names another user`,
+    `there is no password for ${user}: set ${PASSWORD_VARIABLE}, or give --password-file FILE ("-" for stdin)${admin === undefined ? elsewhere : ''}; --user-name names another user`,
   );
 }
 
