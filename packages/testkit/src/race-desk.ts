@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   ABILITIES,
   type Backend,
@@ -59,6 +60,7 @@ export class RaceDesk implements RaceWorker {
   readonly #backend: Backend;
   readonly #gates = new RaceGates();
   readonly #served = new Map<string, Served>();
+  readonly #loop = monitorEventLoopDelay();
   #draw = seededRandom(0);
   #batches = 0;
 
@@ -93,6 +95,7 @@ export class RaceDesk implements RaceWorker {
     });
     const before = this.#served.get(name);
     this.#served.set(name, { manager, service });
+    this.#loop.enable();
     await before?.manager.close();
   }
 
@@ -122,9 +125,10 @@ export class RaceDesk implements RaceWorker {
         }
       }
     };
+    this.#loop.reset();
     await Promise.all(Array.from({ length: together }, one));
     this.#gates.slowness = undefined;
-    return { acknowledged, faults, attempts: [...this.#gates.attempts] };
+    return { acknowledged, faults, attempts: [...this.#gates.attempts], stoodStill: this.#loop.max / 1e6 };
   }
 
   async slow(slowness: Slowness | null): Promise<void> {
@@ -181,6 +185,7 @@ export class RaceDesk implements RaceWorker {
   async clear(): Promise<void> {
     this.#gates.releaseAll();
     this.#gates.slowness = undefined;
+    this.#loop.disable();
     const managers = [...this.#served.values()].map(({ manager }) => manager);
     this.#served.clear();
     await Promise.all(managers.map((manager) => manager.close()));

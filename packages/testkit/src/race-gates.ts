@@ -1,5 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Backend, can, type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
+import {
+  type Backend,
+  can,
+  type Millis,
+  SessionError,
+  type SessionId,
+  type SessionRecord,
+} from '@sessionkit/session-core';
 import { altered } from './backend-mutant-kit.js';
 
 /** Verbs of a backend that can be held. */
@@ -16,6 +23,8 @@ export interface Slowness {
   readonly oneIn: number;
   readonly least: Millis;
   readonly most: Millis;
+  /** It waits no longer than until somebody else has stored its version, for which it looks every `least` ms. */
+  readonly untilMet?: boolean | undefined;
 }
 
 /** How long a race may take to come about before the suite gives up, in ms. */
@@ -46,7 +55,7 @@ export class RaceGates {
       load: (ids, signal) => this.#through('load', ids, () => backend.load(ids, signal)),
       save: async (record, signal) => {
         this.attempts.push(`${record.id} ${record.version}`);
-        await this.#linger();
+        await this.#linger(() => isStored(backend, record, signal));
         return this.#through('save', [record.id], () => backend.save(record, signal));
       },
       touch: (batch, signal) => {
@@ -110,10 +119,25 @@ export class RaceGates {
     throw new SessionError('BACKEND_FAILED', 'the suite has cut the answer off', { retryable: true });
   }
 
-  async #linger(): Promise<void> {
+  async #linger(met: () => Promise<boolean>): Promise<void> {
     if (this.slowness === undefined) return;
-    const { oneIn, least, most } = this.slowness;
+    const { oneIn, least, most, untilMet } = this.slowness;
     this.#saves += 1;
-    if (this.#saves % oneIn === 0) await pause(least + Math.random() * (most - least));
+    if (this.#saves % oneIn !== 0) return;
+    const long = least + Math.random() * (most - least);
+    if (untilMet !== true) return pause(long);
+    const until = performance.now() + long;
+    do await pause(least);
+    while (performance.now() < until && !(await met()));
   }
+}
+
+/** Whether a save of this version comes too late. A fault is left to the save itself to tell. */
+async function isStored(
+  backend: Backend,
+  { id, version }: SessionRecord,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const [stored] = await backend.load([id], signal).catch(() => []);
+  return stored === undefined || stored instanceof SessionError || stored.version >= version;
 }

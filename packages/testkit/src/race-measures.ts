@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import type { Millis } from '@sessionkit/session-core';
 import type { Slowness } from './race-gates.js';
 import type { RaceWorker, Told, VisitOrder } from './race-worker.js';
 
@@ -41,12 +42,14 @@ export interface VisitsReport {
   readonly conflicts: number;
   /** Every fault and refusal, by its code. */
   readonly faults: Readonly<Record<string, number>>;
+  /** Longest time for which the event loop of either stood still. */
+  readonly stoodStill: Millis;
 }
 
 const VISITS_A_SESSION = 500;
 const LEAST_SESSIONS = 4;
 const TOGETHER_A_SESSION = 3;
-const SLOWNESS: Slowness = { oneIn: 3, least: 2, most: 8 };
+const SLOWNESS: Slowness = { oneIn: 3, least: 2, most: 50, untilMet: true };
 const ENDED_AT_ONCE = 100;
 /** Longer than any hold. */
 const PATIENT = 30_000;
@@ -84,7 +87,7 @@ export function marksOf(told: Told | undefined): string[] {
   return Object.values(told?.data ?? {}).flatMap((value) => (Array.isArray(value) ? value.map(String) : []));
 }
 
-/** Visits of two processes change the same sessions at the same time; one save in three is held between its load and its save. */
+/** Visits of two processes change the same sessions at the same time; one save in three is held between its load and its save, until the other process has come before it. */
 export async function raceVisits({ a, b }: RacePair, visits: number): Promise<VisitsReport> {
   const name = fresh('visits');
   await Promise.all([a.serve({ name }), b.serve({ name })]);
@@ -121,6 +124,7 @@ export async function raceVisits({ a, b }: RacePair, visits: number): Promise<Vi
     lost: missing + repeated + miscounted,
     conflicts: faults.CONFLICT ?? 0,
     faults,
+    stoodStill: Math.round(Math.max(...reports.map((report) => report.stoodStill))),
   };
 }
 

@@ -14,6 +14,9 @@ export { type RaceCase, raceCases } from './race-cases.js';
 export { FULL_SIZE, type RacePair, type RaceSize, SHORT_SIZE } from './race-measures.js';
 export { type RaceWorker, raceWorker, raceWorkerHere, raceWorkerIn } from './race-worker.js';
 
+/** A wait of this length on the event loop, in ms, is told where a race has failed. */
+const BLOCKING = 100;
+
 /** What a test runner needs of a race. */
 export interface RaceTest {
   readonly name: string;
@@ -38,9 +41,9 @@ export function raceSuite({ store, pair, size, print }: RaceOptions): readonly R
     {
       name: `${visits?.name}; and ${revivals?.name}`,
       async run() {
-        const { line, harmed } = await measured(await pair(), size);
+        const { line, harmed, advice } = await measured(await pair(), size);
         print(`races ${store}: ${line}`);
-        assert(!harmed, line);
+        assert(!harmed, `${line}${advice}`);
       },
     },
     ...others.map((one) => ({ name: one.name, run: async () => runRaceCase(one, await pair(), size) })),
@@ -76,9 +79,12 @@ export async function raceUpserting({ store, pair, size, print }: RaceOptions): 
   }
 }
 
-async function measured({ a, b }: RacePair, size: RaceSize): Promise<{ line: string; harmed: boolean }> {
+async function measured(
+  { a, b }: RacePair,
+  size: RaceSize,
+): Promise<{ line: string; harmed: boolean; advice: string }> {
   try {
-    const { visits, acknowledged, overlapping, lost, conflicts, faults } = await raceVisits(
+    const { visits, acknowledged, overlapping, lost, conflicts, faults, stoodStill } = await raceVisits(
       { a, b },
       size.visits,
     );
@@ -96,6 +102,10 @@ async function measured({ a, b }: RacePair, size: RaceSize): Promise<{ line: str
         lost > 0 ||
         conflicts > 0 ||
         revivals > 0,
+      advice:
+        stoodStill < BLOCKING
+          ? ''
+          : `; the event loop of a process stood still for ${stoodStill} ms: a backend that waits for a lock must not block it`,
     };
   } finally {
     await Promise.all([a.clear(), b.clear()]);

@@ -64,6 +64,8 @@ export interface StreamReport {
   readonly faults: Readonly<Record<string, number>>;
   /** Session and version of each save that was tried. */
   readonly attempts: readonly string[];
+  /** Longest time for which the event loop stood still. */
+  readonly stoodStill: Millis;
 }
 
 /** One of the two that race: sessions as a process has them, and gates before its store. Driven from outside, step by step. */
