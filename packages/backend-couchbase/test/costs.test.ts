@@ -15,7 +15,7 @@ afterAll(async () => {
   await server.stop();
 });
 
-const SESSIONS = LONG ? 100_000 : 6_000;
+const SESSIONS = LONG ? 20_000 : 6_000;
 /** A page asks each partition, once or a few times. */
 const partitions = await server.management.partitions();
 
