@@ -100,6 +100,8 @@ describe('an answer is held against the document, which', () => {
     const session = await text('/v1/sessions/ID');
     expect(conformance.problem('GET', '/v1/sessions/s1', none, 200, session)).toBeUndefined();
     expect(conformance.problem('GET', '/v1/sessions', none, 200, await text('/v1/sessions'))).toBeUndefined();
+    // No session by the id of `events`.
+    expect(conformance.problem('GET', '/sessions/events', none, 200, 'retry: 2000\n\n')).toBeUndefined();
   });
 
   test('catches an attribute that the schema has not', async () => {

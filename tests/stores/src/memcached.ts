@@ -40,8 +40,9 @@ export async function startMemcached(
   const secure =
     tls === undefined ? [] : ['-Z', '-o', `ssl_chain_cert=${tls.cert}`, '-o', `ssl_key=${tls.key}`];
   const args = [...user, '-l', '127.0.0.1', '-p', `${port}`, '-U', '0', ...secure, ...(more ?? [])];
-  // One that speaks TLS only takes a connection, and ends it for what it is told.
-  const ready = async () => tls !== undefined || (await askMemcached(url, ['version'])).startsWith('VERSION');
+  // One that speaks TLS understands nothing of this: that it takes a connection has to do.
+  const ready = async () =>
+    tls === undefined ? (await askMemcached(url, ['version'])).startsWith('VERSION') : takesConnections(port);
   const server = new Server({ command, args, folder, ready });
   await server.start();
   return at(url, server);
@@ -64,6 +65,18 @@ function at(url: string, server: Server | undefined): MemcachedServer {
       await server?.stop();
     },
   };
+}
+
+function takesConnections(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    const settle = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
 }
 
 /** Lines in the protocol's own words, so that no client stands between a test and the server; `last` is how the answer ends, where the server does not close after it. */
