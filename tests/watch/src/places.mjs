@@ -11,7 +11,8 @@ const HANDED_OUT = /^(?:set-cookie|session-token|authorization)$/i;
 const FUZZ = /(?:^|\/)fuzz\.test\.ts(?: |$)/;
 /** Its subjects are broken on purpose, some in that they tell what they must not. */
 const BROKEN = /(?:^|\/)tests\/kit\/kit\.test\.ts(?: |$)/;
-/** How far before a hit the head of its message may begin. */
+/** How far before a hit the head of its message may begin, as a rule and at most. */
+const NEAR = 2 * 1024;
 const FAR = 64 * 1024;
 
 /** Whether the secret that was found at `at` may be there; `label` names the test that ran. */
@@ -41,19 +42,28 @@ function isPresented(bytes, at) {
 
 /** The field of the head in which `at` lies, its name empty in the start line; undefined in a body. */
 function fieldAt(bytes, at) {
-  const before = bytes.toString('latin1', Math.max(0, at - FAR), at);
+  const near = messageWithin(NEAR, bytes, at) ?? messageWithin(FAR, bytes, at);
+  return near?.field;
+}
+
+/** Undefined where the message does not begin within so many bytes before. */
+function messageWithin(far, bytes, at) {
+  const from = Math.max(0, at - far);
+  const before = bytes.toString('latin1', from, at);
   const lineStart = before.lastIndexOf('\n') + 1;
+  if (lineStart === 0 && from > 0 && far < FAR) return undefined;
   const line = before.slice(lineStart);
   // A request line may follow the body before it without a line end.
   if (/[A-Z] \S*$/.test(line)) {
     const end = bytes.indexOf('\n', at);
     const rest = bytes.toString('latin1', at, end < 0 ? bytes.length : end);
-    if (/ HTTP\/1\.[01]\r?$/.test(rest)) return { name: '', before: line };
+    if (/ HTTP\/1\.[01]\r?$/.test(rest)) return { field: { name: '', before: line } };
   }
   let head = -1;
   for (const start of before.matchAll(START_LINE)) head = start.index;
-  if (head < 0 || /\n\r?\n/.test(before.slice(head))) return undefined;
-  return { name: line.slice(0, Math.max(0, line.indexOf(':'))), before: line };
+  if (head < 0) return undefined;
+  if (/\n\r?\n/.test(before.slice(head))) return { field: undefined };
+  return { field: { name: line.slice(0, Math.max(0, line.indexOf(':'))), before: line } };
 }
 
 function lineAt(bytes, at, length) {

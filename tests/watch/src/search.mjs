@@ -40,7 +40,8 @@ function streamsOf(file) {
     else if (bytes !== undefined) {
       const stream = streams.get(head.stream);
       stream.parts.push(bytes);
-      stream.labels.push({ from: stream.size, label });
+      // A long connection has a hundred thousand parts, and a few tests.
+      if (stream.labels.at(-1)?.label !== label) stream.labels.push({ from: stream.size, label });
       stream.size += bytes.length;
     }
   }
