@@ -21,9 +21,9 @@ const CHUNK = 500;
 const MOST = 5_000;
 /** Of those that were found in a range that is too large, the lowest part that is looked at next. */
 const PART = 8;
-/** Before any id, and behind every one. */
+/** Before any id, and behind every one, but before `seen:`: there are as many of those keys as there are sessions. */
 const FIRST = 's';
-const LAST = 's~';
+const LAST = 's8';
 /** An entry without its session may be one whose session is on its way; only older ones are dropped. */
 const GHOST_AGE: Millis = 60_000;
 /** An id is made at the start of its session, or a little later. */
