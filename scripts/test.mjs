@@ -159,8 +159,9 @@ async function again(first) {
   if (bad.length === 0 || bad.length > MOST_AGAIN || stopped) return first;
   out(`once more, alone: ${bad.map(({ path }) => relative(root, path)).join(', ')}\n`);
   const second = await vitest(['--maxWorkers=1', ...bad.map(({ path }) => path)]);
-  if (second === undefined) return first;
-  const fresh = new Map(second.files.map((file) => [file.path, file]));
+  const fresh = new Map(second?.files.map((file) => [file.path, file]));
+  // A second run that was stopped, or lost a file, says nothing.
+  if (!bad.every(({ path }) => fresh.has(path))) return first;
   for (const { path, failed, broken } of bad) {
     const stillBad = new Set([...fresh.get(path).failed, ...fresh.get(path).broken].map(({ name }) => name));
     for (const { name, error } of [...failed, ...broken])
