@@ -5,8 +5,6 @@ import { type HostileCase, type HostileKit, orRefused } from './hostile-kit.js';
 import { NAMES, REFUSED_NAMES, STRANGERS } from './hostile-values.js';
 
 const ALL = [...NAMES, ...REFUSED_NAMES];
-/** One in so many. */
-const OPEN_ONE_IN = 4;
 const isRefusedByCore = (name: string) => REFUSED_NAMES.includes(name);
 
 /** Stores a session for each name, which stands in `member`; answers those that were kept. */
@@ -50,9 +48,7 @@ export const nameCases: readonly HostileCase[] = [
       const kept = await storedBy(kit, 'service', ALL);
       if (!('list' in kit.a)) return;
       for (const [service, { id }] of kept) await kit.holds({ service }, [id]);
-      // A list may read every session there is: the index of open ones is asked for a part of the names.
-      for (const [service, { id }] of [...kept].filter((_, at) => at % OPEN_ONE_IN === 0))
-        await kit.holds({ service, state: 'open' }, [id]);
+      for (const [service, { id }] of kept) await kit.holds({ service, state: 'open' }, [id]);
     },
   },
   {

@@ -25,8 +25,8 @@ const LANES = 6;
 
 /**
  * Runs cases over the unbroken subject, then over mutants of it. A case that throws, rejects or does not end within `timeout`
- * refuses what it was given. A mutant is caught by the first
- * case that refuses it, and only a case that has refused none by then is run over the mutants: pairs that tell nothing new are left out.
+ * refuses what it was given. A mutant is caught by the first case that refuses it, and only a
+ * case that has refused none by then is run over the mutants: pairs that tell nothing new are left out.
  *
  * @param run runs one case over one mutant; `undefined` is the unbroken subject. A case that does not apply just returns.
  * @param timeout for each run, in ms of real time; default 5,000.
