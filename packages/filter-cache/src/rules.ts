@@ -3,8 +3,9 @@ import type { Exchange, Millis } from '@sessionkit/session-core';
 /** Fields of an answer, names in lower case. */
 export type Fields = Readonly<Record<string, string | readonly string[]>>;
 
+/** Blanks are matched in one place at a time: two that may share them try all the ways to divide them. */
 const DIRECTIVE =
-  /[\t ]*(?:([\w!#$%&'*+.^`|~-]+)(?:=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?)?[\t ]*(?:,|$)/y;
+  /[\t ]*(?:([\w!#$%&'*+.^`|~-]+)(?:=(?:([\w!#$%&'*+.^`|~-]+)|"((?:[^"\\]|\\.)*)"))?[\t ]*)?(?:,|$)/y;
 
 /**
  * The directives of a Cache-Control field (RFC 9111 section 5.2) by name in lower case, with their values, `''` for none. Undefined when it is malformed or says

@@ -2,6 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Exchange, FilterTarget } from '@sessionkit/session-core';
 import { describe, expect, it } from 'vitest';
 import { type CacheOptions, cache } from '../src/index.js';
+import { useOf } from '../src/rules.js';
 import { serve } from './serve.js';
 
 const GOOD = { 'Cache-Control': 'max-age=60' };
@@ -44,6 +45,15 @@ describe('a request is not answered from the cache', () => {
     await get('/');
     expect(asked).toHaveLength(3);
   });
+});
+
+it('many blanks in Cache-Control take no time to speak of', () => {
+  // With time that grows by the square of the blanks, this would take seconds.
+  const control = `x,${' '.repeat(60_000)}@`;
+  const request = { method: 'GET', url: '/', headers: { 'cache-control': control } };
+  const begun = performance.now();
+  expect(useOf({ request } as unknown as Exchange)).toBe('none');
+  expect(performance.now() - begun).toBeLessThan(500);
 });
 
 it('a request to switch to a WebSocket is not answered from the cache', async () => {
