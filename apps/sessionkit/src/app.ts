@@ -79,30 +79,29 @@ export class App {
    */
   async become(config: CheckedConfig): Promise<Extract<Reloaded, { changes: unknown }>['changes']> {
     const services = await this.#composition.prepare(config);
-    const parts: Pick<Prepared, 'discard'>[] = [services];
+    const parts: Pick<Prepared, 'apply' | 'discard'>[] = [services];
     try {
-      const rest = await this.#prepare(config);
-      parts.unshift(rest);
+      parts.unshift(await this.#prepare(config));
       if (this.#draining) throw new SessionError('CONFIG_INVALID', 'the process is shutting down');
-      services.apply();
-      rest.apply();
     } catch (error) {
       for (const part of parts) await part.discard();
       throw error;
     }
+    for (const part of parts.reverse()) part.apply();
     this.#tell();
     return services.changes;
   }
 
-  /** Opens what listens. */
+  /** Opens what listens. Whatever can fail does it here. */
   async #prepare(config: CheckedConfig): Promise<Pick<Prepared, 'apply' | 'discard'>> {
+    const serving = this.#serving(config);
     const listeners = await this.#listeners.prepare(config.listeners);
     try {
       const admin = await this.#admin.prepare(config.admin);
       return {
         apply: () => {
           this.#renewFronts();
-          listeners.apply(this.#serving(config));
+          listeners.apply(serving);
           admin.apply();
         },
         discard: async () => {

@@ -44,16 +44,20 @@ export const checkServerUrl: TextCheck = (text) => {
 export const checkCidr: TextCheck = (text) => {
   const [address = '', prefix, ...rest] = text.split('/');
   const version = isIP(address);
-  const bits = version === 4 ? 32 : 128;
+  // Trust is compared as IPv4 then, and the prefix counts the 96 bits before it.
+  const mapped = /^::ffff:\d+\.\d+\.\d+\.\d+$/i.test(address);
+  const [least, most] = version === 4 ? [0, 32] : [mapped ? 96 : 0, 128];
   if (version === 0 || rest.length > 0)
     return {
       message: `${JSON.stringify(text)} is neither an IP address nor a range of them`,
       fix: 'write for example "10.0.0.0/8" or "fd00::/8"',
     };
-  if (prefix !== undefined && (!/^\d{1,3}$/.test(prefix) || Number(prefix) > bits))
+  if (prefix !== undefined && (!/^\d{1,3}$/.test(prefix) || Number(prefix) < least || Number(prefix) > most))
     return {
       message: `${JSON.stringify(text)} has a bad prefix length`,
-      fix: `an IPv${version} prefix length is 0 to ${bits}`,
+      fix: mapped
+        ? 'write the IPv4 range without "::ffff:", or add 96 to the prefix length'
+        : `an IPv${version} prefix length is ${least} to ${most}`,
     };
   return undefined;
 };

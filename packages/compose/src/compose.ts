@@ -41,7 +41,7 @@ export interface Prepared {
    * Switches at once and without fail: visits under way end by the old configuration, the next ones go by this. What is used no longer is closed when nobody uses it.
    */
   apply(): void;
-  /** Gives it up and closes what was made for it. What runs stays as it is. */
+  /** Gives it up and closes what was made for it. What runs stays as it is. After {@link Prepared.apply} it does nothing. */
   discard(): Promise<void>;
 }
 
@@ -123,10 +123,14 @@ class Running implements Composition {
       };
       const step = this.#check(config, setup);
       await this.#checkLosses(config, services);
+      let applied = false;
       return {
         changes: this.#made === undefined ? [] : changesBetween(this.#config, config),
-        apply: () => this.#become(config, made, step),
-        discard,
+        apply: () => {
+          applied = true;
+          this.#become(config, made, step);
+        },
+        discard: () => (applied ? Promise.resolve() : discard()),
       };
     } catch (error) {
       await discard();

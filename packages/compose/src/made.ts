@@ -43,7 +43,8 @@ export class Made {
   readonly backends = new Map<string, BackendPart>();
   readonly filters = new Map<string, Part<Filter>>();
   readonly routers = new Map<string, RouterPart>();
-  readonly #before: Made | undefined;
+  /** Until all is made: what came before is not to be kept by what comes after. */
+  #before: Made | undefined;
   /** In the order in which they were made, without those that were taken over. */
   readonly #fresh: Part[] = [];
 
@@ -75,6 +76,7 @@ export class Made {
     }
     const carriers = carriersOf(this.config, surroundings.isAdminCredential);
     for (const service of services.values()) await this.#router(service, carriers, surroundings);
+    this.#before = undefined;
     return options;
   }
 

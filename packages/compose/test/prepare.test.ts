@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import type { Backend, Filter, Router } from '@sessionkit/session-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { type CheckedConfig, type Composition, compose } from '../src/index.js';
@@ -28,6 +30,10 @@ async function become(composition: Composition, text: string) {
 const turns = async () => {
   for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve));
 };
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
 const log = () => (globalThis as { shelfLog?: string[] }).shelfLog;
 const answer = (text: string) => `router: { type: ../modules/answer.mjs, text: ${text} }`;
 const memory = 'session: { transport: { type: bearer }, backend: { type: memory } }';
@@ -167,6 +173,28 @@ services: { keep: { session: { backend: { type: memory } } }`;
     expect(log()?.at(-1)).toBe('resource closed');
     expect([...composition.services.keys()]).toEqual(['shop']);
     expect([routerOf(composition, 'shop'), router.closed]).toEqual([router, 0]);
+  });
+
+  it('is not closed any more once it counts, whoever gives it up afterwards', async () => {
+    const composition = await start(`${memory}\nservices: { shop: { ${answer('one')} } }`);
+    const prepared = await composition.prepare(
+      await checked(`${memory}\nservices: { shop: { ${answer('two')} } }`),
+    );
+    prepared.apply();
+    await prepared.discard();
+    const router = routerOf(composition, 'shop');
+    expect([router.config.text, router.closed]).toEqual(['two', 0]);
+  });
+
+  it('keeps nothing of those before it', async () => {
+    const blog = 'blog: { session: { backend: { type: memory, max_sessions: 9 } } }';
+    const composition = await start(`${memory}\nservices: { shop: {}, ${blog} }`);
+    const backend = () => composition.services.get('blog')?.service.options.backend as Backend;
+    const before = [new WeakRef(backend()), new WeakRef(composition.config)];
+    await become(composition, `${memory}\nservices: { shop: {} }`);
+    await turns();
+    collectGarbage();
+    expect(before.map((one) => one.deref() === undefined)).toEqual([true, true]);
   });
 
   it('tells what is different, place by place', async () => {

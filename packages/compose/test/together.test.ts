@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { trustedProxies } from '@sessionkit/session-core';
 import { expect, it } from 'vitest';
 import { readConfig } from '../src/index.js';
 import { conditions, home, read } from './reading.js';
@@ -30,6 +31,31 @@ listeners: { one: { service: a, port: 9000 }, two: { port: 9000 } }
     expect.stringContaining('listeners.two'),
     expect.stringContaining('listeners.two.port: 127.0.0.1:9000 is taken already by listener "one"'),
   ]);
+});
+
+it.each([
+  '10.0.0.0/8',
+  '10.0.0.0/33',
+  '::1',
+  'fd00::/8',
+  '::/129',
+  'fe80::1%eth0',
+  '::ffff:10.0.0.7',
+  '::ffff:10.0.0.0/8',
+  '::FFFF:10.0.0.0/95',
+  '::ffff:10.0.0.0/96',
+  '::ffff:10.0.0.0/128',
+  '::ffff:10.0.0.0/129',
+  '0:0:0:0:0:ffff:10.0.0.0/8',
+])('the proxy "%s" is taken exactly when it can be trusted later', async (range) => {
+  const { config, problems } = await read(
+    'good/together.yaml',
+    `services: { a: {} }\ntrust_proxy: ["${range}"]`,
+  );
+  if (config === undefined) expect(problems.map(({ path }) => path)).toEqual(['trust_proxy[0]']);
+  const trust = () => trustedProxies([range]);
+  if (config === undefined) expect(trust).toThrow('trustProxy');
+  else expect(trust).not.toThrow();
 });
 
 it('an entry of the transports that is none hides no mistake of the others', async () => {
