@@ -1,6 +1,7 @@
 import { Activity } from './activity.js';
 import { type Backend, type Claim, can, type Ending, type Touch } from './backend.js';
 import { Backlog } from './backlog.js';
+import { type About, Complaints } from './complaints.js';
 import { Deadlines } from './deadlines.js';
 import type { Environment, Millis } from './environment.js';
 import { SessionError, toSessionError } from './errors.js';
@@ -35,7 +36,6 @@ const ANNOUNCE_INTERVAL = 1_000;
 const SWEEP_INTERVAL = 60_000;
 const SWEEP_LATE = 300_000;
 const SWEEP_CHUNK = 500;
-const COMPLAINT_INTERVAL = 60_000;
 
 /** A backend with core's policy around it: deadlines, batches, combined commits, touches, the corrected clock, held sessions. */
 export class Store {
@@ -56,17 +56,17 @@ export class Store {
   readonly #clock = new StoreClock(this);
   readonly #backlog = new Backlog(this);
   readonly #loads = new Loads(this);
+  readonly #complaints: Complaints;
   readonly #stops: (() => void)[] = [];
   #writeCount = 0;
   #unwatch: Promise<(() => Promise<void>) | undefined>;
-  #down = false;
   #closing: Promise<void> | undefined;
   #closed = false;
-  #complainedAt = -COMPLAINT_INTERVAL;
 
   constructor(backend: Backend, environment: Environment, options: StoreOptions) {
     this.backend = backend;
     this.environment = environment;
+    this.#complaints = new Complaints(backend.type, environment.log);
     this.#options = options;
     this.#deadline = options.deadline;
     this.flushInterval = options.flushInterval;
@@ -125,12 +125,12 @@ export class Store {
     return this.#deadlines.run(`${this.backend.type}: ${what}`, verb).then(
       (value) => {
         if (begun > 0) this.#publish(what, begun, undefined);
-        if (this.#down) this.#report(undefined);
+        this.#complaints.answered();
         return value;
       },
       (error: SessionError) => {
         if (begun > 0) this.#publish(what, begun, error.code);
-        if (error.code === 'BACKEND_DOWN' && !this.#down) this.#report(error);
+        if (error.code === 'BACKEND_DOWN') this.#complaints.failed(error);
         throw error;
       },
     );
@@ -252,12 +252,9 @@ export class Store {
     await Promise.all([this.#backlog.flush(), this.activity.flush()]);
   }
 
-  /** Says at most once a minute what goes wrong in the background. */
-  complain(message: string, error: unknown): void {
-    const now = performance.now();
-    if (now - this.#complainedAt < COMPLAINT_INTERVAL) return;
-    this.#complainedAt = now;
-    this.environment.log({ level: 'warning', message: `${this.backend.type}: ${message}`, error });
+  /** Says what goes wrong here, each thing at most once a minute. */
+  complain(message: string, error: unknown, about?: About): void {
+    this.#complaints.complain(message, error, about);
   }
 
   /**
@@ -382,15 +379,6 @@ export class Store {
 
   #publish(verb: string, begun: number, fault: FaultCode | undefined): void {
     events.storeCall.publish({ store: this.backend.type, verb, duration: performance.now() - begun, fault });
-  }
-
-  #report(error: SessionError | undefined): void {
-    this.#down = error !== undefined;
-    this.environment.log(
-      error === undefined
-        ? { level: 'notice', message: `${this.backend.type}: answers again` }
-        : { level: 'error', message: `${this.backend.type}: does not answer`, error },
-    );
   }
 }
 
