@@ -73,7 +73,7 @@ export function packHead(record: SessionRecord): string {
   return JSON.stringify(packed);
 }
 
-/** Members of a hash as `HMGET` answers them, in the order of {@link MEMBERS_READ}. */
+/** Members of a hash as `HMGET` answers them, in the order head, seen, kill, ended, data. */
 export type ReadMembers = readonly (string | null)[];
 
 /**

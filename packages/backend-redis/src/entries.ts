@@ -43,6 +43,11 @@ export function addEntries(
     .map((key) => store.scripts.add.command([key], [member, '0', until]));
 }
 
+/** Lets indexes live as long as this one of their sessions can. */
+export function keepEntries(store: RedisStore, keys: readonly string[], until: Millis): ScriptCommand[] {
+  return keys.map((key) => store.scripts.add.command([key], ['', '0', `${until + KEPT_LATE}`]));
+}
+
 /** When the sweep has to look at a session; what is known to be due earlier stays so. */
 export function dueEntry(store: RedisStore, id: SessionId, due: Millis, until: Millis): ScriptCommand {
   return store.scripts.add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`, 'LT']);

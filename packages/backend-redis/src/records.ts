@@ -18,14 +18,15 @@ import {
   unpack,
   unstorable,
 } from './codec.js';
-import { addEntries, dropEntries, dueEntry } from './entries.js';
+import { addEntries, dropEntries, dueEntry, keepEntries } from './entries.js';
 import type { ScriptCommand } from './script.js';
 import { KEPT_LATE } from './scripts.js';
 import { type RedisStore, throwIfNone } from './store.js';
 
 type SaveAnswer = readonly [
   outcome: 'yes' | 'no' | 'move' | 'corrupt',
-  due: string,
+  /** When it is due now, or '' for no change; with `move` the end that it had. */
+  time: string,
   service: string,
   user: string,
 ];
@@ -89,11 +90,23 @@ export async function save(store: RedisStore, record: SessionRecord, signal: Abo
   }
   const answer = await stored([], false);
   if (answer[0] !== 'move') return settle(store, record, answer, signal);
-  const [, , service, user] = answer;
-  const entries = addEntries(store, record, Math.ceil(await store.time(signal)), {
-    except: store.keys.indexes(service, user || undefined, false),
-  });
+  const entries = movedEntries(store, record, answer, await store.time(signal));
   return settle(store, record, await stored(entries, true), signal);
+}
+
+/** The indexes that a session comes into by a change of user or service; where it ends later by that, those too in which it stays live as long. */
+function movedEntries(
+  store: RedisStore,
+  record: SessionRecord,
+  [, endedAt, service, user]: SaveAnswer,
+  now: Millis,
+): ScriptCommand[] {
+  const before = store.keys.indexes(service, user || undefined, false);
+  const entries = addEntries(store, record, Math.ceil(now), { except: before });
+  const stop = stopAt(record);
+  if (Number(endedAt) >= stop) return entries;
+  const kept = store.keys.indexes(record.service, record.user, false).filter((key) => before.includes(key));
+  return [...entries, ...keepEntries(store, kept, stop), dueEntry(store, record.id, deadFrom(record), stop)];
 }
 
 /** What a save leaves to be done in the indexes, which seldom is anything: the session is due earlier, or its user is another. */
@@ -268,7 +281,7 @@ async function endThose(
     const longer = stop < keepUntil ? store.keys.indexes(service, session.user, false) : [];
     return [
       ...addEntries(store, session, now, { ended: true }),
-      ...longer.map((key) => store.scripts.add.command([key], ['', '0', `${goes}`])),
+      ...keepEntries(store, longer, keepUntil),
       dueEntry(store, id, keepUntil, keepUntil),
     ];
   });

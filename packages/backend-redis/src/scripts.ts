@@ -51,7 +51,8 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
 
     /**
      * Key: record. Arguments: latest time, version, write id, 1 when the indexes have it, head, seen, kill, epoch, data, user, service, ip, start, endsAt, id.
-     * Answers `yes` with the new due time or '', the service and the user before; `no`; `move`, with the same, when the indexes must be written first; `corrupt`.
+     * Answers `yes` with the new due time or '', the service and the user before; `no`; `move`, with the end, the service and the user before, when the indexes must be written first;
+     * `corrupt`.
      */
     save: new Script(`${IN_TIME}
       local function moment(text) return text and string.match(text, '^%-?[%d.]+$') and tonumber(text) end
@@ -70,7 +71,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
         if old[4] or was[2] + 1 ~= tonumber(ARGV[2]) then return {'no'} end
         service, user = was[4], was[5]
         if user == cjson.null then user = '' end
-        if ARGV[4] ~= '1' and (service ~= ARGV[11] or user ~= ARGV[10]) then return {'move', '', service, user} end
+        if ARGV[4] ~= '1' and (service ~= ARGV[11] or user ~= ARGV[10]) then return {'move', number(was[13]), service, user} end
         local seenBefore, killBefore = moment(old[2]), moment(old[3])
         if (old[2] and not seenBefore) or (old[3] and not killBefore) then return {'corrupt'} end
         if seenBefore and seenBefore > seen then seen = seenBefore end

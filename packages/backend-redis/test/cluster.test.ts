@@ -113,6 +113,9 @@ it('each verb costs the round trips that it should', { timeout: 60_000 }, async 
     await Promise.all(records.slice(n, n + 100).map((record) => backend.save(record, signal)));
   const ids = records.map(({ id }) => id);
   const [first = make(), second = make()] = records;
+  const guest = make();
+  await backend.save(guest, signal);
+  const login = { user: 'new', epoch: 1 };
   const touches = ids.map((id) => ({ id, epoch: 0, seenAt: now + 60_000 }));
   const claim = { service: 'shop', user: 'zoe', at: now, max: 3, full: 'refuse' } as const;
   const entries = ids.slice(0, 50).map((id) => ({ id, at: 1, kind: 'log', text: '' }) as const);
@@ -121,9 +124,10 @@ it('each verb costs the round trips that it should', { timeout: 60_000 }, async 
     'load of 50': [() => backend.load(ids.slice(0, 50), signal), 1],
     'save (new)': [() => backend.save(make({ user: 'ann' }), signal), 2],
     save: [() => backend.save(nextRecord(environment, first, { data: '{"n":1}' }), signal), 1],
-    'save (other user)': [
-      () => backend.save(nextRecord(environment, second, { user: 'new', epoch: 1 }), signal),
-      4,
+    'save (other user)': [() => backend.save(nextRecord(environment, second, login), signal), 4],
+    'save (login, ends later)': [
+      () => backend.save(nextRecord(environment, guest, { ...login, endsAt: guest.endsAt + 1 }), signal),
+      3,
     ],
     'touch of 500': [() => backend.touch(touches, signal), 1],
     'end of 50': [() => backend.end(ids.slice(100, 150), ending(), signal), 3],

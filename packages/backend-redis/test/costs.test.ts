@@ -58,6 +58,8 @@ it('each verb costs the commands that it should, counted in the server', { timeo
   const records = await stored(backend, 1_000, (n) => ({ user: `user${n % 100}` }));
   const ids = records.map(({ id }) => id);
   const [first = make(), second = make()] = records;
+  const [guest = make()] = await stored(backend, 1, () => ({}));
+  const login = { user: 'new', epoch: 1 };
   const how = { at: now, cause: 'logout', by: undefined, keepUntil: now + 60_000 } as const;
   const touches = ids.slice(0, 500).map((id) => ({ id, epoch: 0, seenAt: now + 1 }));
   const claim = { service: 'shop', user: 'zoe', at: now, max: 3, full: 'refuse' } as const;
@@ -69,8 +71,12 @@ it('each verb costs the commands that it should, counted in the server', { timeo
     'save (new, with a user)': [() => backend.save(make({ user: 'ann' }), signal), '5 evalsha'],
     save: [() => backend.save(nextRecord(environment, first, { data: '{"n":1}' }), signal), 'evalsha'],
     'save (other user)': [
-      () => backend.save(nextRecord(environment, second, { user: 'new', epoch: 1 }), signal),
+      () => backend.save(nextRecord(environment, second, login), signal),
       '3 evalsha + zremrangebylex',
+    ],
+    'save (login, ends later)': [
+      () => backend.save(nextRecord(environment, guest, { ...login, endsAt: guest.endsAt + 1 }), signal),
+      '6 evalsha',
     ],
     'touch of 500': [() => backend.touch(touches, signal), 'evalsha'],
     'end of 1': [() => backend.end([ids[9] ?? first.id], how, signal), 'hmget + 5 evalsha'],

@@ -124,6 +124,17 @@ it('an index lives as long as the last of its sessions can', async () => {
     expect(await own().client.pexpiretime(key(index))).toBe(now + 2e7 + 600_000);
 });
 
+it('a login that lets a session live longer lets its indexes live as long', async () => {
+  const { backend, key } = fresh();
+  const now = own().environment.now();
+  const record = make({ endsAt: now + 60_000 });
+  await backend.save(record, signal);
+  const login = { user: 'ann', epoch: 1, endsAt: now + 3_600_000 };
+  expect(await backend.save(nextRecord(own().environment, record, login), signal)).toBe(true);
+  for (const index of ['index', 'index:service:shop', 'index:user:ann', 'due'])
+    expect(await own().client.pexpiretime(key(index)), index).toBe(now + 3_600_000 + 600_000);
+});
+
 it('sessions that were not claimed have their places too', async () => {
   const { backend } = fresh();
   const record = make({ user: 'ann' });

@@ -72,7 +72,8 @@ export const verbs: Readonly<Record<string, (setting: Setting) => Promise<Trial>
   },
   async login(setting) {
     const record = await setting.stored();
-    const next = nextRecord(setting.environment, record, { user: 'ann', epoch: 1 });
+    const login = { user: 'ann', epoch: 1, endsAt: record.endsAt + 60_000 };
+    const next = nextRecord(setting.environment, record, login);
     return { verb: 'save', args: [next], ids: [record.id] };
   },
   async 'change of user'(setting) {
