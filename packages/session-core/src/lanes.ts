@@ -117,7 +117,11 @@ export class Lanes {
   async #commit(lane: Lane, batch: readonly Waiting[]): Promise<void> {
     const started = performance.now();
     let open = batch;
-    let base = newestOf(lane.newest, batch);
+    let base: SessionRecord | undefined = newestOf(lane.newest, batch);
+    // It may have been used elsewhere since it was read: the store knows.
+    if (base.version > 0 && !this.#store.isAlive(base, this.#store.now()))
+      base = await this.#store.load(base.id);
+    if (base === undefined) return fail(open, over());
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
       const attempt = this.#apply(base, open);
       open = attempt.accepted;

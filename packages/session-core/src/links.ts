@@ -90,7 +90,7 @@ export class Links {
       if (known === undefined || known.epoch < record.epoch) {
         this.remove(link);
         link.abort('replaced');
-      } else if (known.version < record.version) {
+      } else if (isNewer(record, known)) {
         link.record = record;
       }
     }
@@ -101,4 +101,10 @@ export class Links {
     const record = this.record(id);
     return (record && causeOfDeath(record, now)) ?? 'killed';
   }
+}
+
+/** A use moves no version. */
+function isNewer(record: SessionRecord, known: SessionRecord): boolean {
+  if (record.version === known.version) return record.seenAt > known.seenAt;
+  return record.version > known.version;
 }

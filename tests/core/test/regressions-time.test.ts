@@ -46,6 +46,45 @@ describe('a session that is held open', () => {
     expect(signal.aborted).toBe(true);
   });
 
+  test('for longer than its idle time keeps its changes and may be rotated while it is used elsewhere', async () => {
+    const { service, real, clock } = rig({ idleTimeout: 60_000 });
+    const browser = new Browser(service);
+    await browser.visit();
+    const parts = request({ headers: { cookie: browser.cookie } });
+    const [stream, socket] = [await service.open(parts), await service.open(parts)];
+    for (let i = 0; i < 3; i++) {
+      await clock.advance(30_000);
+      await browser.look(() => undefined);
+      await clock.advance(2_000);
+    }
+    stream.session.set('a', 1);
+    await stream.session.commit();
+    expect(JSON.parse((await recordOf(real, idOf(browser))).data)).toEqual({ a: 1 });
+    expect(await socket.session.rotate()).toBe('rotated');
+    await clock.advance(70_000);
+    stream.session.set('a', 2);
+    await expect(stream.session.commit()).rejects.toMatchObject({ code: 'CONFLICT' });
+  });
+
+  test('for longer than its idle time is not asked for all the time while it is used elsewhere', async () => {
+    const { service, real, broken, clock } = rig({ idleTimeout: 60_000 });
+    const browser = new Browser(service);
+    await browser.visit();
+    const { signal } = (await service.open(request({ headers: { cookie: browser.cookie } }))).session;
+    await clock.advance(30_000);
+    await browser.visit();
+    await clock.advance(29_000);
+    let loads = 0;
+    broken.load = (ids: readonly SessionId[], signal: AbortSignal) => {
+      loads++;
+      return real.load(ids, signal);
+    };
+    await clock.advance(10_000);
+    expect([loads, signal.aborted]).toEqual([1, false]);
+    await clock.advance(22_000);
+    expect(signal.aborted).toBe(true);
+  });
+
   test('is let go when it is closed while its commit is under way', async () => {
     const { service, real, broken, clock } = rig();
     const browser = new Browser(service);
