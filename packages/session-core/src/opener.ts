@@ -2,9 +2,9 @@ import { clearFields } from './answer.js';
 import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isPreflight, isUnsafe } from './cross-site.js';
 import type { Millis } from './environment.js';
-import { toSessionError } from './errors.js';
+import { type SessionError, toSessionError } from './errors.js';
 import { hint, hintOfCredentials, wants } from './hints.js';
-import { type Credential, toToken } from './id.js';
+import { type Credential, type SessionId, toToken } from './id.js';
 import { isCookie, TakeOvers, tokenOf } from './legacy.js';
 import type { ClientCode } from './lists.js';
 import type { LogLevels } from './log-levels.js';
@@ -63,7 +63,7 @@ export class Opener {
       starting === undefined
         ? this.#read(store, request, demand, plan, reading)
         : starting.then(() => this.#read(store, request, demand, plan, reading));
-    return opening.catch((fault: unknown) => this.#failed(request, fault));
+    return opening.catch((fault: unknown) => this.#failed(request, reading, fault));
   }
 
   #read(
@@ -123,10 +123,13 @@ export class Opener {
   }
 
   /** A fault is a refusal too, whatever it is: a visit that could not be judged is never let in. */
-  #failed(request: VisitRequest, fault: unknown): OpenVisit {
+  #failed(request: VisitRequest, reading: Reading, fault: unknown): OpenVisit {
     const visit = new OpenVisit(this.#parts, request, 'hushed');
     const known = toSessionError(fault, 'opening the session failed');
-    if (known !== fault) this.#parts.store?.complain('opening a session failed', fault);
+    if (!isTold(known)) {
+      const session = known.code === 'RECORD_CORRUPT' ? onlyId(reading) : undefined;
+      this.#parts.store?.complain('opening a session failed', fault, { service: visit.service, session });
+    }
     visit.refusal =
       visit.refuse(known) ?? refusal(this.#parts.settings, request, 'store_unavailable', { retryAfter: 1 });
     return visit;
@@ -281,6 +284,18 @@ export class Opener {
         }),
       );
   }
+}
+
+/** A store that is not there says so itself. */
+function isTold({ code }: SessionError): boolean {
+  return code === 'BACKEND_DOWN' || code === 'BACKEND_CLOSED';
+}
+
+/** The session that a request asks for, when it is one. */
+function onlyId(reading: Reading): SessionId | undefined {
+  if (reading.kind !== 'presented') return undefined;
+  const [first, ...others] = reading.credentials;
+  return others.length === 0 ? first?.id : undefined;
 }
 
 /** The fields go out with whatever the visit answers. */

@@ -131,7 +131,7 @@ describe('a store that is down', () => {
 
   test('never loads a whole batch as failed for one corrupt record', async () => {
     const { backend, broken, clock } = breakable();
-    const { service } = world({ backend }, { clock });
+    const { service, environment } = world({ backend }, { clock });
     const [good, bad] = [new Browser(service), new Browser(service)];
     await good.visit();
     await bad.visit();
@@ -146,6 +146,34 @@ describe('a store that is down', () => {
     const [first, second] = await Promise.all([good.visit(), bad.visit()]);
     expect(first.status).toBe(200);
     expect(second).toMatchObject({ status: 503, refusal: { code: 'store_unavailable' } });
+    expect(environment.entries).toMatchObject([
+      { level: 'warning', service: 'shop', session: id, error: { code: 'RECORD_CORRUPT' } },
+    ]);
+  });
+});
+
+describe('a store that refuses every load', () => {
+  test('says so once a minute, whoever is refused', async () => {
+    const { backend, broken, clock } = breakable();
+    const { service, environment } = world({ backend }, { clock });
+    const browsers = [new Browser(service), new Browser(service)];
+    for (const browser of browsers) await browser.visit();
+    const error = new SessionError('BACKEND_FAILED', 'permission denied');
+    broken.load = () => Promise.reject(error);
+    for (const browser of browsers) expect((await browser.visit()).status).toBe(503);
+    expect(environment.entries).toEqual([
+      { level: 'warning', message: 'memory: opening a session failed', error, service: 'shop' },
+    ]);
+  });
+
+  test('says so before it was ever served from', async () => {
+    const { backend, broken, clock } = breakable();
+    broken.now = () => Promise.reject(new Error('no such table'));
+    const { service, environment } = world({ backend }, { clock });
+    expect((await visit(service)).status).toBe(503);
+    expect(environment.entries).toMatchObject([
+      { message: 'memory: opening a session failed', error: { code: 'BACKEND_FAILED' } },
+    ]);
   });
 });
 
