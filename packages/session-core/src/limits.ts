@@ -60,14 +60,19 @@ export class Limits {
     return Math.max(1, Math.ceil((this.#since + WINDOW - now) / 1000));
   }
 
-  count(request: VisitRequest, what: keyof LimitOptions): void {
+  /** Answers how to take it back, should it turn out that nothing of the kind happened. */
+  count(request: VisitRequest, what: keyof LimitOptions): () => void {
     const key = this.#key(request);
-    if (key === undefined) return;
+    if (key === undefined) return () => undefined;
     const counts = this.#counts[what];
     if (counts.size === 0 && this.#isEmpty()) this.#since = this.#environment.now();
     // So many addresses within a minute are an attack; forgetting the counts keeps memory bounded.
     if (counts.size >= MAX_ADDRESSES) counts.clear();
     counts.set(key, (counts.get(key) ?? 0) + 1);
+    const since = this.#since;
+    return () => {
+      if (this.#since === since) less(counts, key);
+    };
   }
 
   #isEmpty(): boolean {
@@ -87,6 +92,12 @@ export class Limits {
     }
     return undefined;
   }
+}
+
+function less(counts: Map<string, number>, key: string): void {
+  const left = (counts.get(key) ?? 0) - 1;
+  if (left > 0) counts.set(key, left);
+  else counts.delete(key);
 }
 
 /** Whether an address is a loopback, private or link-local one. */

@@ -230,12 +230,14 @@ export class Opener {
   #without(request: VisitRequest, demand: Demand, plan: Plan): OpenVisit {
     if (this.#parts.settings.ambient && this.#isCrossSite(request))
       return this.#refused(request, 'cross_site');
+    let uncount: (() => void) | undefined;
     if (plan === 'create') {
       const wait = this.#parts.limits?.over(request, 'creations');
       if (wait !== undefined) return this.#refused(request, 'too_many', wait);
-      this.#parts.limits?.count(request, 'creations');
+      uncount = this.#parts.limits?.count(request, 'creations');
     }
     const visit = new OpenVisit(this.#parts, request, plan);
+    visit.uncount = uncount;
     if (demand.mode === 'required' && plan !== 'create') {
       visit.refusal = missing(this.#parts.settings, request, demand.loginUrl);
     }

@@ -33,6 +33,8 @@ export class OpenVisit implements Visit, SessionHost {
   hushCode: ClientCode = 'session_superseded';
   onPending: (() => void) | undefined;
   headSent: (() => boolean) | undefined;
+  /** The session that it is to create counts against a limit, until this is called. */
+  uncount: (() => void) | undefined;
   readonly #parts: ServiceParts;
   readonly #request: VisitRequest;
   #plan: Plan;
@@ -228,6 +230,7 @@ export class OpenVisit implements Visit, SessionHost {
     const shared = /(?:^|[,\s])(?:public|s-maxage)\b/i.test(head.cacheControl ?? '');
     if (this.#plan === 'create' && shared && this.#changes.length === 0 && this.record?.version === 0) {
       this.record = undefined;
+      this.uncount?.();
     }
     await this.commit();
     this.#headSent = true;

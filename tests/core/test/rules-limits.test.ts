@@ -1,8 +1,8 @@
-import { createSessionManager, type ServiceOptions } from '@sessionkit/session-core';
+import { createSessionManager, type Service, type ServiceOptions } from '@sessionkit/session-core';
 import { testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, test } from 'vitest';
-import { Browser, field, visit, world } from './harness.js';
+import { Browser, field, request, visit, world } from './harness.js';
 import { idOf, operator, recordOf, rig } from './rig.js';
 
 const LARGEST = 262_144;
@@ -37,6 +37,37 @@ describe('the limit of refused tokens', () => {
     for (let i = 0; i < 3; i++) await visit(service, rubbish);
     expect((await visit(service, rubbish)).status).toBe(429);
     expect((await visit(service, { ...rubbish, ip: '192.0.2.8' })).status).toBe(401);
+  });
+});
+
+describe('the limit of creations', () => {
+  const limits = { creations: 2, failedTokens: 100 };
+  const shared = { cacheControl: 'public, max-age=60' };
+  const file = (service: Service) => visit(service, {}, undefined, shared);
+
+  test('does not count answers that caches may share: nothing is created for them', async () => {
+    const { service, manager } = world({ limits });
+    for (let i = 0; i < 5; i++) expect((await file(service)).status).toBe(200);
+    for (let i = 0; i < 2; i++) expect((await visit(service)).status).toBe(200);
+    expect(await file(service)).toMatchObject({ status: 429, refusal: { code: 'too_many' } });
+    expect(await manager.count()).toBe(2);
+  });
+
+  test('counts such an answer that sets something after all', async () => {
+    const { service } = world({ limits });
+    const both = () => visit(service, {}, (session) => session.set('a', 1), shared);
+    for (let i = 0; i < 2; i++) expect((await both()).status).toBe(200);
+    expect((await file(service)).status).toBe(429);
+  });
+
+  test('gives nothing back for an answer that began in the minute before', async () => {
+    const { service, clock } = world({ limits });
+    const slow = await service.open(request());
+    await clock.advance(60_000);
+    for (let i = 0; i < 2; i++) expect((await visit(service)).status).toBe(200);
+    await slow.finish({ status: 200, ...shared });
+    slow.close();
+    expect((await visit(service)).status).toBe(429);
   });
 });
 
