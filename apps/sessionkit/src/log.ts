@@ -31,16 +31,23 @@ export interface Logs {
   close(): Promise<void>;
 }
 
-/** Logs of the running process. */
+const WAITS = 'cannot be written; its lines wait until it can, 16 MB of them at most';
+
+/** Logs of the running process. What is wrong with one of the two is told by the other. */
 export function openLogs(): Logs {
-  const out = new Output(1);
-  const err = new Output(2);
+  const out = new Output(1, (error) => log('error', `stdout ${WAITS}`, { err: error }));
+  const err = new Output(2, (error) => {
+    recent.add('error', `stderr ${WAITS}`, { err: error });
+    access({ error: `stderr ${WAITS} (${error.message})` });
+  });
   const logger = createLogger(process.stderr.isTTY ? forPeople(err) : err);
   const recent = new LogRing();
   const log: Logs['log'] = (level, message, fields = {}) => {
     logger[level](fields, message);
     if (SHOWN.includes(level)) recent.add(level, message, fields);
   };
+  const access: Logs['access'] = (fields) =>
+    out.write(`${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`);
   return {
     environment: {
       ...processEnvironment,
@@ -51,9 +58,7 @@ export function openLogs(): Logs {
     flush: async () => {
       await Promise.all([out.flush(), err.flush()]);
     },
-    access: (fields) => {
-      out.write(`${JSON.stringify({ time: new Date().toISOString(), ...fields })}\n`);
-    },
+    access,
     close: async () => {
       await Promise.all([out.close(), err.close()]);
     },

@@ -4,24 +4,35 @@ import sonic from 'sonic-boom';
 const MOST_WAITING = 16 * 1024 * 1024;
 const CLOSE_TIMEOUT = 1_000;
 
+/** The reader is gone for good. */
+const GONE = ['EPIPE', 'ECONNRESET', 'EBADF'];
+
 /**
- * Writes lines to a descriptor, such as that of stdout, in the background: a slow reader of a log slows no request down, and one that has gone (EPIPE, ECONNRESET) ends the
- * output and not the process.
+ * Writes lines to a descriptor, such as that of stdout, in the background: a slow reader of a log slows no request down, and one that has gone ends the output and not
+ * the process. What else goes wrong, such as a full disk, may be over later: the lines wait as for a slow reader, and go out with a later one.
  */
 export class Output {
   readonly #stream: InstanceType<typeof sonic.SonicBoom>;
   #open = true;
   /** Something is on its way. */
   #busy = false;
+  #failing = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(fd: number) {
+  /** @param tell is told why lines wait; once until all could be written again */
+  constructor(fd: number, tell: (error: Error) => void = () => {}) {
     this.#stream = new sonic.SonicBoom({ fd, sync: false, maxLength: MOST_WAITING });
-    this.#stream.on('error', () => {
-      this.#open = false;
+    this.#stream.on('error', (error: NodeJS.ErrnoException) => {
+      const first = !this.#failing;
+      this.#failing = true;
+      if (GONE.includes(error.code ?? '')) this.#open = false;
+      else if (first && this.#open) tell(error);
       this.#rest();
     });
-    this.#stream.on('drain', () => this.#rest());
+    this.#stream.on('drain', () => {
+      this.#failing = false;
+      this.#rest();
+    });
   }
 
   write(line: string): void {
