@@ -3,6 +3,7 @@ import type { LogLevel, Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import { lineEntry, type Statement, statementEntry } from './journal.js';
+import { SingleFile } from './single-file.js';
 
 /** How much of what a session does is kept for operators: 0 keeps nothing. No more than 100 of both together are. */
 export interface Kept {
@@ -46,6 +47,7 @@ export class Activity {
   /** Sent, and not answered: sent again as it is. */
   #unsure: JournalBatch | undefined;
   #dropped = 0;
+  readonly #flushes = new SingleFile(() => this.#flush());
 
   constructor(store: ActivityStore) {
     this.#store = store;
@@ -89,7 +91,11 @@ export class Activity {
   }
 
   /** Writes what waits. Never rejects: what could not be written waits for the next time. */
-  async flush(): Promise<void> {
+  flush(): Promise<void> {
+    return this.#flushes.run();
+  }
+
+  async #flush(): Promise<void> {
     const { backend } = this.#store;
     if (!can(backend, 'journal')) return;
     for (const [noted, told] of this.#running) {

@@ -3,6 +3,7 @@ import type { Millis } from './environment.js';
 import { SessionError } from './errors.js';
 import type { SessionId } from './id.js';
 import type { EndCause } from './lists.js';
+import { SingleFile } from './single-file.js';
 import type { Store } from './store.js';
 
 /** An end that must come about, whatever the store says now. */
@@ -21,7 +22,7 @@ export class Backlog {
   readonly #store: Store;
   readonly #touches = new Map<SessionId, Touch>();
   readonly #endings = new Map<SessionId, Owed>();
-  #flushing: Promise<void> | undefined;
+  readonly #flushes = new SingleFile(() => this.#flush());
 
   constructor(store: Store) {
     this.#store = store;
@@ -48,11 +49,7 @@ export class Backlog {
   }
 
   flush(): Promise<void> {
-    if (this.#flushing !== undefined) return this.#flushing.then(() => this.flush());
-    this.#flushing = this.#flush().finally(() => {
-      this.#flushing = undefined;
-    });
-    return this.#flushing;
+    return this.#flushes.run();
   }
 
   /** Sends touches in chunks. Those `collected` wait on when the store does not take them. */

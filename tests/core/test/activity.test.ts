@@ -12,8 +12,10 @@ import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, test } from 'vitest';
 import { Browser, request, wrap } from './harness.js';
+import { gate } from './rig.js';
 
 const operator = { name: 'olga' };
+type Append = ReturnType<typeof memory>['append'];
 
 /** Two processes on one store: one serves, the other only looks. */
 async function two(kept = { statements: 3, lines: 3 }, members: Record<string, unknown> = {}) {
@@ -46,7 +48,7 @@ async function two(kept = { statements: 3, lines: 3 }, members: Record<string, u
     if (activity === undefined) throw new Error('the answer has not the id');
     return activity;
   };
-  return { clock, environment, serving, looking, service, browser, id, open, seen, kill };
+  return { clock, environment, serving, looking, service, browser, id, open, seen, kill, store: mine };
 }
 
 describe('statements', () => {
@@ -128,6 +130,31 @@ describe('statements', () => {
     const { lines } = (await manager.activity([id])).get(id) ?? { lines: [] };
     expect(lines.map(({ text }) => text)).toEqual(['hello']);
     expect(applied).toBe(2);
+  });
+});
+
+describe('a journal that answers slowly', () => {
+  test('is sent one batch at a time, and gets all of them', async () => {
+    const slow = gate();
+    let [running, most] = [0, 0];
+    const append: Append = async (batch, signal) => {
+      running++;
+      most = Math.max(most, running);
+      if (running === 1) await slow.passed;
+      running--;
+      await journal.append(batch, signal);
+    };
+    const { clock, serving, id, seen, store: journal } = await two({ statements: 0, lines: 10 }, { append });
+    const tell = (message: string) =>
+      serving.environment.log({ level: 'info', message, service: 'shop', session: id });
+    for (const message of ['a', 'b', 'c']) {
+      tell(message);
+      await clock.advance(1_000);
+    }
+    slow.open();
+    await clock.advance(1_000);
+    expect((await seen()).lines.map(({ text }) => text)).toEqual(['a', 'b', 'c']);
+    expect(most).toBe(1);
   });
 });
 

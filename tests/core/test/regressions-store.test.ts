@@ -163,6 +163,25 @@ describe('a login', () => {
 });
 
 describe('what is written in the background', () => {
+  test('does not pile up behind a store that does not answer: a close waits for one flush more', async () => {
+    const { service, broken, clock, manager } = rig();
+    const browser = new Browser(service);
+    for (let i = 0; i < 2; i++) await browser.visit();
+    const answering = gate();
+    let calls = 0;
+    broken.touch = async () => {
+      calls++;
+      await answering.passed;
+      return down();
+    };
+    await clock.advance(30_000);
+    expect(calls).toBe(1);
+    const closing = manager.close();
+    answering.open();
+    await closing;
+    expect(calls).toBe(2);
+  });
+
   test('goes on past a chunk of touches that fails, which is told once and tried again', async () => {
     const { service, broken, real, clock, environment } = rig({ idleTimeout: 60_000 });
     const browsers = Array.from({ length: 600 }, () => new Browser(service));
