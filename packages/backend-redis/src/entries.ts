@@ -1,6 +1,6 @@
 import { type Millis, type SessionId, type SessionRecord, stopAt } from '@sessionkit/session-core';
 import type { Command } from './client.js';
-import type { ScriptCommand } from './script.js';
+import type { Script, ScriptCommand } from './script.js';
 import { KEPT_LATE } from './scripts.js';
 import type { RedisStore } from './store.js';
 
@@ -37,20 +37,27 @@ export function addEntries(
 ): ScriptCommand[] {
   const until = `${stopAt(record) + KEPT_LATE}`;
   const member = memberOf(record.id, at);
+  const add = ended ? store.scripts.addEnded : store.scripts.add;
   return store.keys
     .indexes(record.service, record.user, ended)
     .filter((key) => !except.includes(key))
-    .map((key) => store.scripts.add.command([key], [member, '0', until]));
+    .map((key) => add.command([key], [member, '0', until]));
 }
 
 /** Lets indexes live as long as this one of their sessions can. */
-export function keepEntries(store: RedisStore, keys: readonly string[], until: Millis): ScriptCommand[] {
-  return keys.map((key) => store.scripts.add.command([key], ['', '0', `${until + KEPT_LATE}`]));
+export function keepEntries(keys: readonly string[], until: Millis, add: Script): ScriptCommand[] {
+  return keys.map((key) => add.command([key], ['', '0', `${until + KEPT_LATE}`]));
 }
 
 /** When the sweep has to look at a session; what is known to be due earlier stays so. */
-export function dueEntry(store: RedisStore, id: SessionId, due: Millis, until: Millis): ScriptCommand {
-  return store.scripts.add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`, 'LT']);
+export function dueEntry(
+  store: RedisStore,
+  id: SessionId,
+  due: Millis,
+  until: Millis,
+  add: Script = store.scripts.add,
+): ScriptCommand {
+  return add.command([store.keys.due], [id, `${due}`, `${until + KEPT_LATE}`, 'LT']);
 }
 
 /** Takes a session out of these indexes, whenever it was added. */

@@ -106,7 +106,11 @@ function movedEntries(
   const stop = stopAt(record);
   if (Number(endedAt) >= stop) return entries;
   const kept = store.keys.indexes(record.service, record.user, false).filter((key) => before.includes(key));
-  return [...entries, ...keepEntries(store, kept, stop), dueEntry(store, record.id, deadFrom(record), stop)];
+  return [
+    ...entries,
+    ...keepEntries(kept, stop, store.scripts.add),
+    dueEntry(store, record.id, deadFrom(record), stop),
+  ];
 }
 
 /** What a save leaves to be done in the indexes, which seldom is anything: the session is due earlier, or its user is another. */
@@ -275,14 +279,15 @@ async function endThose(
   const latest = await store.latest(signal);
   const now = Math.ceil(await store.time(signal));
   const goes: Millis = keepUntil + KEPT_LATE;
+  const { addEnded } = store.scripts;
   const entries = sessions.flatMap(({ id, over, service, user, stop }) => {
     if (over) return [];
     const session = { id, service, user: user || undefined, endsAt: keepUntil, killAt: undefined };
     const longer = stop < keepUntil ? store.keys.indexes(service, session.user, false) : [];
     return [
       ...addEntries(store, session, now, { ended: true }),
-      ...keepEntries(store, longer, keepUntil),
-      dueEntry(store, id, keepUntil, keepUntil),
+      ...keepEntries(longer, keepUntil, addEnded),
+      dueEntry(store, id, keepUntil, keepUntil, addEnded),
     ];
   });
   const groups = store.bySlot(sessions, ({ id }) => id);

@@ -15,6 +15,19 @@ const IN_TIME = `
   if now > tonumber(ARGV[1]) then return redis.error_reply('LATE ' .. string.format('%.0f', now)) end
   local function number(text) return string.format('%.0f', text) end`;
 
+/** In front of what ends, sweeps and keeps sessions: it is done by a server without memory (`maxmemory`) too, which refuses all that adds to them. */
+const EVEN_WHEN_FULL = '#!lua flags=allow-oom\n';
+
+/** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
+const ADD = `
+  if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2], ARGV[1])
+  elseif ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
+  local left = redis.call('PTTL', KEYS[1])
+  local time = redis.call('TIME')
+  local wanted = tonumber(ARGV[3]) - time[1] * 1000
+  if left == -1 or left < wanted then redis.call('PEXPIREAT', KEYS[1], ARGV[3]) end
+  return 1`;
+
 export type Scripts = ReturnType<typeof makeScripts>;
 
 /** The scripts for one set of names. Each touches the keys of one session, or one other key. */
@@ -39,15 +52,9 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
     durable ? `redis.call('HSET', ${key}, ${member}, ${value})` : '';
 
   return {
-    /** Key: a sorted set. Arguments: member or '', score, until when the set is of use, `LT` when a lower score is to stay. */
-    add: new Script(`
-      if ARGV[4] then redis.call('ZADD', KEYS[1], ARGV[4], ARGV[2], ARGV[1])
-      elseif ARGV[1] ~= '' then redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1]) end
-      local left = redis.call('PTTL', KEYS[1])
-      local time = redis.call('TIME')
-      local wanted = tonumber(ARGV[3]) - time[1] * 1000
-      if left == -1 or left < wanted then redis.call('PEXPIREAT', KEYS[1], ARGV[3]) end
-      return 1`),
+    add: new Script(ADD),
+    /** {@link ADD} for sessions that end: their entries are there ahead of it. */
+    addEnded: new Script(EVEN_WHEN_FULL + ADD),
 
     /**
      * Key: record. Arguments: latest time, version, write id, 1 when the indexes have it, head, seen, kill, epoch, data, user, service, ip, start, endsAt, id.
@@ -106,7 +113,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
       return found`),
 
     /** Keys: records. Arguments: latest time, then epoch and time of use of each. Answers the places, from 1, of those that were not there to be touched. */
-    touch: new Script(`${IN_TIME}
+    touch: new Script(`${EVEN_WHEN_FULL}${IN_TIME}
       local missed = {}
       for at, key in ipairs(KEYS) do
         local old = redis.pcall('HMGET', key, ${epoch}, ${ended}, ${seen})
@@ -124,7 +131,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
      * Keys: records. Arguments: latest time, the ended member, cause, when the key goes, then id, service and user of each, as the indexes have it. Answers of each that had not
      * ended its place, `ended` or, when it is left alone because it is another's by now, `moved`, and its service and user.
      */
-    end: new Script(`${IN_TIME}
+    end: new Script(`${EVEN_WHEN_FULL}${IN_TIME}
       local done = {}
       for at, key in ipairs(KEYS) do
         local old = redis.pcall('HMGET', key, ${head}, ${ended})
@@ -178,6 +185,14 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
       end
       return answers`),
 
+    /** Key: what is due. Arguments: time and member of each that is due later. */
+    defer: new Script(`${EVEN_WHEN_FULL}
+      for at = 1, #ARGV, 2 do redis.call('ZADD', KEYS[1], 'XX', ARGV[at], ARGV[at + 1]) end
+      return 1`),
+
+    /** Key: lock. Arguments: who takes it, for how many ms. Answers OK, or nil when it is another's. */
+    lock: new Script(`${EVEN_WHEN_FULL}return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2])`),
+
     /** Key: lock. Argument: who took it. */
     release: new Script(
       `if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0`,
@@ -216,7 +231,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
      * Keys: record and journal. Arguments: latest time, batch, then time, kind and text of each entry. Entries have their time as score and the order of their arrival in front;
      * batches that were seen have a negative score.
      */
-    append: new Script(`${IN_TIME}
+    append: new Script(`${EVEN_WHEN_FULL}${IN_TIME}
       local old = redis.pcall('HMGET', KEYS[1], ${head}, ${ended})
       if old.err or not old[1] or old[2] then return 0 end
       local batch = 'batch ' .. ARGV[2]

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Millis, SessionError, type SessionId } from '@sessionkit/session-core';
 import type { Command } from './client.js';
 import { dropEntries } from './entries.js';
+import type { ScriptCommand } from './script.js';
 import type { RedisStore } from './store.js';
 
 const LOCKED_FOR: Millis = 30_000;
@@ -27,7 +28,8 @@ export async function sweep(
     .catch((error) => store.left('the indexes of sessions that never came to be', error));
   const { sweeper } = store.keys;
   const own = randomUUID();
-  const taken = await store.send('sweep', ['SET', sweeper, own, 'NX', 'PX', `${LOCKED_FOR}`], signal);
+  const lock = store.scripts.lock.command([sweeper], [own, `${LOCKED_FOR}`]);
+  const taken = await store.send('sweep', lock, signal);
   if (taken === null) return [];
   const swept: SessionId[] = [];
   try {
@@ -59,14 +61,14 @@ async function step(
     return store.scripts.sweep.command(both, [`${deadBefore}`]);
   });
   const answers = (await store.sendAll('sweep', scripts, signal)).flat() as SweepAnswer[];
-  const commands: Command[] = [];
+  const commands: (Command | ScriptCommand)[] = [];
+  const later: string[] = [];
   const settled: Command[] = [];
   for (const [at, id] of groups.flat().entries()) {
     const [outcome, ...rest] = answers[at] as SweepAnswer;
     if (outcome === 'later') {
       // One that cannot be understood is looked at again a day later, until its key goes.
-      const due = rest[0] || `${Math.ceil(deadBefore + 86_400_000)}`;
-      commands.push(['ZADD', keys.due, 'XX', due, id]);
+      later.push(rest[0] || `${Math.ceil(deadBefore + 86_400_000)}`, id);
       continue;
     }
     const [service, user] = outcome === 'gone' ? rest : [];
@@ -76,6 +78,7 @@ async function step(
     settled.push(['ZREM', keys.due, id]);
     if (outcome === 'gone') swept.push(id);
   }
+  if (later.length > 0) commands.push(store.scripts.defer.command([keys.due], later));
   for (const answer of await store.inTurn('sweep', commands, settled, signal))
     if (answer instanceof SessionError) throw answer;
   return ids.length;

@@ -225,6 +225,26 @@ it('a user with just the rights that the README lists for a Cluster can do every
   await expectJustThese(cluster.nodes, rules, ['readonly', 'readwrite', 'asking']);
 });
 
+it('servers without memory go on touching, ending and sweeping', async () => {
+  const backend = backendWith({ prefix: 'full:' });
+  const now = environment.now();
+  const old = { startedAt: now - 90_000, idle: 1_000 };
+  const [dead, used, living] = [make(old), make(old), make({ user: 'ann' })];
+  for (const record of [dead, used, living]) await backend.save(record, signal);
+  const limited = (bytes: string) =>
+    Promise.all(cluster.nodes.map((node) => node.ask('CONFIG', 'SET', 'maxmemory', bytes)));
+  await limited('1');
+  try {
+    await expect(backend.save(make(), signal)).rejects.toMatchObject({ code: 'BACKEND_FULL' });
+    expect(await backend.touch([{ id: used.id, epoch: 0, seenAt: now }], signal)).toEqual([]);
+    expect(await backend.end([living.id], ending(), signal)).toEqual([living.id]);
+    expect(await backend.sweep(now, 9, signal)).toEqual([dead.id]);
+  } finally {
+    await limited('0');
+  }
+  await backend.close();
+});
+
 describe('with one of three masters down', () => {
   /** Whether a master that is up holds a key, which need not be there. */
   const isUp = async (key: string, down: number) => {

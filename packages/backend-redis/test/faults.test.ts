@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { can, SessionError } from '@sessionkit/session-core';
+import { can, SessionError, type SessionRecord } from '@sessionkit/session-core';
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
@@ -148,6 +148,35 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
       const { id } = record;
       expect(await backend.load([id], signal)).toMatchObject([{ id }]);
       expect(await backend.load([id, id], signal)).toMatchObject([{ id }, { id }]);
+    } finally {
+      await own().server.ask('CONFIG', 'SET', 'maxmemory', '0');
+    }
+    await close();
+  });
+
+  it('a store without memory goes on touching, ending, listing and sweeping, though it has lost the scripts', async () => {
+    const { backend, close } = await made();
+    const now = own().environment.now();
+    const old = { startedAt: now - 90_000, idle: 1_000 };
+    const [dead, used, living] = [old, old, { user: 'ann' }].map((given) =>
+      makeRecord(own().environment, given),
+    ) as [SessionRecord, SessionRecord, SessionRecord];
+    for (const record of [dead, used, living]) await backend.save(record, signal);
+    await own().server.ask('CONFIG', 'SET', 'maxmemory', '1');
+    try {
+      await own().server.ask('SCRIPT', 'FLUSH');
+      const entries = await own().client.zcard('sessionkit:index');
+      await expect(backend.save(makeRecord(own().environment), signal)).rejects.toThrow('no memory left');
+      expect(await own().client.zcard('sessionkit:index')).toBe(entries);
+      expect(await backend.touch([{ id: used.id, epoch: 0, seenAt: now }], signal)).toEqual([]);
+      const how = { at: now, cause: 'logout', by: undefined, keepUntil: now + 1e10 } as const;
+      expect(await backend.end([living.id], how, signal)).toEqual([living.id]);
+      const { items } = await backend.list({ user: 'ann', state: 'ended', limit: 9 }, signal);
+      expect(items.map(({ id }) => id)).toContain(living.id);
+      const swept = await backend.sweep(now, 99, signal);
+      expect(swept).toContain(dead.id);
+      expect(swept).not.toContain(used.id);
+      expect(await own().client.zscore('sessionkit:due', used.id)).toBe(`${now + 1_000}`);
     } finally {
       await own().server.ask('CONFIG', 'SET', 'maxmemory', '0');
     }
