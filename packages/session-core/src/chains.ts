@@ -8,6 +8,8 @@ import { Tally } from './tally.js';
 
 /** Where the chains of a service come from at a time. */
 export interface ChainOptions {
+  /** Name of the service. */
+  readonly service: string;
   /** Names of the filters of a session that has none of its own, in order. */
   readonly defaults: readonly string[];
   /** All filters by name. */
@@ -83,11 +85,6 @@ export class Chains {
   /** No session needs anything here any more, but for the requests under way. */
   release(): void {
     for (const id of [...this.#held.keys()]) this.over(id);
-  }
-
-  /** Sessions with an open chain. */
-  get ids(): Iterable<SessionId> {
-    return this.#held.keys();
   }
 
   has(id: SessionId): boolean {
@@ -306,7 +303,8 @@ export class Chains {
   }
 
   #complain(session: SessionId, message: string, error: unknown): void {
-    this.#options.environment.log({ level: 'warning', message, session, error });
+    const { environment, service } = this.#options;
+    environment.log({ level: 'warning', message, service, session, error });
   }
 }
 

@@ -55,7 +55,12 @@ export class LiveService implements Service {
     const { options, filters } = setup;
     this.name = setup.settings.name;
     this.#shared = shared;
-    this.chains = new Chains({ defaults: options.filters ?? [], filters, environment: shared.environment });
+    this.chains = new Chains({
+      service: this.name,
+      defaults: options.filters ?? [],
+      filters,
+      environment: shared.environment,
+    });
     this.#setup = setup;
     this.#opener = this.#install(undefined);
   }

@@ -258,7 +258,9 @@ class LiveManager implements SessionManager {
         ({ parameters, filters }) => filters !== undefined || Object.keys(parameters).length > 0,
       );
       await Promise.all(
-        set.map(({ id }) => this.restart(id, actor, { reset }).catch((error) => this.#notReset(id, error))),
+        set.map((info) =>
+          this.restart(info.id, actor, { reset }).catch((error) => this.#notReset(info, error)),
+        ),
       );
       after = page.next;
     } while (after !== undefined);
@@ -279,9 +281,9 @@ class LiveManager implements SessionManager {
     for (const [store, groups] of this.#groups()) await this.#restarts.refresh(store, [...groups.keys()]);
   }
 
-  #notReset(id: SessionId, error: unknown): void {
+  #notReset({ id: session, service }: SessionInfo, error: unknown): void {
     if (!(error instanceof SessionError && error.code === 'CONFLICT')) throw error;
-    this.environment.log({ level: 'warning', message: 'a session was not reset', session: id, error });
+    this.environment.log({ level: 'warning', message: 'a session was not reset', service, session, error });
   }
 
   async activity(ids: readonly SessionId[]): Promise<ReadonlyMap<SessionId, SessionActivity>> {

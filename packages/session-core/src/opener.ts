@@ -281,6 +281,7 @@ export class Opener {
         store.environment.log({
           level: 'info',
           message: 'noting a rotated secret failed',
+          service: base.service,
           session: base.id,
           error,
         }),

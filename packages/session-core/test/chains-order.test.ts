@@ -7,7 +7,7 @@ import { exchange, NOW, record, spyOf } from './chains-kit.js';
 
 function chains(filters: Record<string, Filter>, defaults: readonly string[]): Chains {
   const environment = { ...processEnvironment, now: () => NOW, log: () => undefined };
-  return new Chains({ filters: new Map(Object.entries(filters)), defaults, environment });
+  return new Chains({ service: 'web', filters: new Map(Object.entries(filters)), defaults, environment });
 }
 
 it('a request that waits for filters which cannot be opened does not go through old ones that were closed meanwhile', async () => {

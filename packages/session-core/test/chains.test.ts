@@ -28,7 +28,7 @@ const spy = (name: string, refuses = () => false) =>
 
 function chains(filters: Record<string, Filter>, defaults: readonly string[]): Chains {
   const environment = { ...processEnvironment, now: () => now, log: (entry: LogEntry) => log.push(entry) };
-  return new Chains({ filters: new Map(Object.entries(filters)), defaults, environment });
+  return new Chains({ service: 'web', filters: new Map(Object.entries(filters)), defaults, environment });
 }
 
 const at = async () => {
@@ -301,6 +301,8 @@ describe('filter sessions close exactly once', () => {
     all.over(session.id);
     await pause(1);
     expect(closed()).toEqual(['close a1']);
-    expect(log).toMatchObject([{ message: 'a filter could not be closed' }]);
+    expect(log).toMatchObject([
+      { message: 'a filter could not be closed', service: 'web', session: session.id },
+    ]);
   });
 });

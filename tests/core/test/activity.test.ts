@@ -1,6 +1,8 @@
 import { memory } from '@sessionkit/backend-memory';
 import {
   createSessionManager,
+  type Exchange,
+  type Filter,
   type Holding,
   type HoldingSource,
   type LogEntry,
@@ -12,7 +14,7 @@ import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, test } from 'vitest';
 import { Browser, request, wrap } from './harness.js';
-import { gate } from './rig.js';
+import { gate, idOf, rig } from './rig.js';
 
 const operator = { name: 'olga' };
 type Append = ReturnType<typeof memory>['append'];
@@ -192,6 +194,39 @@ describe('the log of a session', () => {
     expect((await seen()).lines.map(({ text }) => text)).toEqual(managers.map((_, i) => `line ${i}`));
 
     await other.close();
+  });
+
+  test('has what could not be done for it', async () => {
+    const filter: Filter = {
+      type: 'bad',
+      open: () => {
+        throw new Error('no room');
+      },
+    };
+    const { service, manager, clock, broken } = rig(
+      { filters: ['bad'] },
+      { filters: new Map([['bad', filter]]), kept: () => ({ statements: 0, lines: 10 }) },
+    );
+    const browser = new Browser(service);
+    await browser.visit();
+    await browser.visit((session) => session.rotate());
+    const id = idOf(browser);
+    await manager.alter(id, { parameters: { log_info: true } }, operator);
+    broken.save = () => Promise.reject(new SessionError('CONFLICT', 'lost', { retryable: true }));
+    const visit = await service.open(request({ headers: { cookie: browser.cookie } }));
+    await expect(service.pass(visit, {} as Exchange, async () => {})).rejects.toThrow('no room');
+    visit.close();
+    await manager.restartAll(operator, { reset: true });
+    delete broken.save;
+    await clock.advance(2_000);
+    const { lines } = (await manager.activity([id])).get(id) ?? { lines: [] };
+    expect(lines.map(({ text }) => text)).toEqual([
+      'olga set {"parameters":{"log_info":true}}',
+      'its filters could not be opened: no room (no room)',
+      'noting a rotated secret failed (lost)',
+      'a session was not reset (lost)',
+    ]);
+    await manager.close();
   });
 
   test('reaches the process log from notice on, and as the levels of the session say from its next request on', async () => {
