@@ -27,10 +27,6 @@ export class Links {
     return this.#held.keys();
   }
 
-  get size(): number {
-    return this.#held.size;
-  }
-
   has(id: SessionId): boolean {
     return this.#held.has(id);
   }
