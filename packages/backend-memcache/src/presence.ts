@@ -3,7 +3,7 @@ import { type Link, type Millis, SessionError, type SessionId } from '@sessionki
 import { type Server, storing, storingOver } from './server.js';
 import { digest, type MemcacheStore } from './store.js';
 
-/** Who has announced something lately stays in the list of processes for so long. */
+/** A process stays in the list of processes for so long after its lease: so that the list is seldom written. */
 const LISTED: Millis = 60_000;
 /** A server counts whole seconds, and may be one ahead: the end of a lease is in the value. */
 const LEASE_LATE: Millis = 2_000;
@@ -43,7 +43,10 @@ export async function announce(
     more.map((some, n) => put(store, parts[n] as string, JSON.stringify(some), lives, signal)),
   );
   const value: Announced = { process, until: store.now + ttl, parts, links: first };
-  await Promise.all([put(store, key, JSON.stringify(value), lives, signal), enlist(store, name, signal)]);
+  await Promise.all([
+    put(store, key, JSON.stringify(value), lives, signal),
+    enlist(store, name, value.until, signal),
+  ]);
 }
 
 export async function present(
@@ -77,18 +80,24 @@ export async function present(
   });
 }
 
-/** Puts a process into the list, where it is not or will not be for long. Those that have gone leave it meanwhile. */
-async function enlist(store: MemcacheStore, name: string, signal: AbortSignal): Promise<void> {
+/** Puts a process into the list, where it is not or will not be until its lease ends. Those that have gone leave it meanwhile. */
+async function enlist(
+  store: MemcacheStore,
+  name: string,
+  leased: Millis,
+  signal: AbortSignal,
+): Promise<void> {
   const server = serverOf(store, store.processes);
-  const ttl = store.ttl(store.now + LISTED, LEASE_LATE);
   for (;;) {
     const before = (await server.gets([store.processes], signal)).get(store.processes);
     const processes = parsed<Record<string, Millis>>(before?.value) ?? {};
-    const { now } = store;
-    if ((processes[name] ?? 0) > now + LISTED / 2) return;
-    const living = Object.entries(processes).filter(([, until]) => until > now);
-    const next = JSON.stringify({ ...Object.fromEntries(living), [name]: now + LISTED });
-    const [refusal] = await server.change([storingOver(before, store.processes, next, ttl)], signal);
+    if ((processes[name] ?? 0) >= leased) return;
+    const living = Object.entries(processes).filter(([, until]) => until > store.now);
+    const next = { ...Object.fromEntries(living), [name]: leased + LISTED };
+    // As long as any of them is in it.
+    const ttl = store.ttl(Math.max(...Object.values(next)), LEASE_LATE);
+    const list = storingOver(before, store.processes, JSON.stringify(next), ttl);
+    const [refusal] = await server.change([list], signal);
     if (refusal === undefined) return;
   }
 }

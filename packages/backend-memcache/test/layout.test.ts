@@ -188,3 +188,27 @@ it('ids come out of a dump in their order, each once, from behind any of them', 
   expect([...ids.behind(undefined)]).toEqual(sorted);
   for (const at of [0, 100, 299]) expect([...ids.behind(sorted[at])]).toEqual(sorted.slice(at + 1));
 });
+
+it('a lease is found until it ends, however long it is and whoever has announced something since', async () => {
+  const { environment, backend } = own();
+  const { id } = makeRecord(environment);
+  let at = Date.now();
+  const made = backend({ prefix: 'lease:', now: () => at });
+  const announce = (process: string, ttl: number) =>
+    made.announce(process, [{ id, process, since: at, detail: {} }], ttl, signal);
+  const present = async () => (await made.present([id], signal)).map(({ process }) => process).sort();
+  await announce('hour', 3_600_000);
+  expect(await staysFor('lease:processes')).toBeGreaterThan(3_590);
+  for (const process of ['one', 'two']) {
+    at += 200_000;
+    // Who comes later writes the list anew, without those that have gone.
+    await announce(process, 10_000);
+    expect(await present()).toEqual(['hour', process]);
+    expect(await staysFor('lease:processes')).toBeGreaterThan(3_190);
+    expect(await staysFor('lease:processes')).toBeLessThan(3_700);
+  }
+  at += 3_100_000;
+  expect(await present()).toEqual(['hour']);
+  at += 200_000;
+  expect(await present()).toEqual([]);
+});
