@@ -77,9 +77,12 @@ export class CouchbaseBackend implements Backend, Inspectable, UserSlots, Journa
     return this.#store.verb('end', signal, (call) => this.#records.end(call, ids, how));
   }
 
-  /** Couchbase tells no client its time. */
+  /** Couchbase tells no client its time, but it is asked whether it is there. */
   now(signal: AbortSignal): Promise<Millis | undefined> {
-    return this.#store.verb('now', signal, async () => undefined);
+    return this.#store.verb('now', signal, async (call) => {
+      await call.get(this.#store.options.keys.processes);
+      return undefined;
+    });
   }
 
   async close(): Promise<void> {

@@ -77,6 +77,7 @@ it('each verb asks for as many documents as it needs, and no more', { timeout: 6
     ],
     'next announcement': [{ upsert: 1 }, () => backend.announce('one', [link], 60_000, signal)],
     present: [{ get: 2 }, () => backend.present(ids, signal)],
+    now: [{ get: 1 }, () => backend.now(signal)],
     'end of 100': [{ lookupIn: 100, get: 100, mutateIn: 100 }, () => backend.end(ids, how, signal)],
     'end of 100 that have ended': [{ lookupIn: 100, get: 100 }, () => backend.end(ids, how, signal)],
   };

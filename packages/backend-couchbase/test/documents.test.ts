@@ -136,6 +136,15 @@ it('a save whose answer never came is a fault, and true when it comes again; it 
   expect(await backend.save(later, signal)).toBe(true);
 });
 
+it('asked for its time, a store that is there answers that it has none; one that is not is down', async () => {
+  const hasty = couchbase(documents, { prefix, deadline: 200 });
+  expect(await hasty.now(signal)).toBe(undefined);
+  await server.inject({ operation: 'get', what: 'silence' });
+  await expect(hasty.now(signal)).rejects.toMatchObject({ code: 'BACKEND_DOWN', retryable: true });
+  await server.heal();
+  expect(await hasty.now(signal)).toBe(undefined);
+});
+
 it('a session that ended while a save was on its way stays ended when the save arrives', async () => {
   const other = couchbase(documents, { prefix });
   const record = await stored();

@@ -82,7 +82,7 @@ export interface Backend {
   /** Ends sessions whatever their version. Creates nothing. Answers the ids that this call ended. */
   end(ids: readonly SessionId[], how: Ending, signal: AbortSignal): Promise<readonly SessionId[]>;
 
-  /** The clock of the store; undefined when it has none. */
+  /** The clock of the store; undefined when it has none. Asks the store, and fails where it is not there: readiness is told by this. */
   now(signal: AbortSignal): Promise<Millis | undefined>;
 
   /** Gives back what it holds. Every later call fails with `BACKEND_CLOSED`. Calling it again does nothing. */
