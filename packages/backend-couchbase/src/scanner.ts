@@ -24,13 +24,18 @@ type Answer = { readonly id: number } & (
   | { readonly error: { readonly name: string; readonly message: string } }
 );
 
+interface Waiting {
+  readonly worker: Worker;
+  readonly answered: (answer: Answer) => void;
+}
+
 /** How much longer than its scan a thread may take to answer. */
 const GRACE = 100;
 
 /** Scans in a thread with a connection of its own, so that requests go on meanwhile. The thread is started by the first scan. */
 export class Scanner {
   readonly #login: ScannerLogin;
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
+  readonly #waiting = new Map<number, Waiting>();
   #worker: Worker | undefined;
   /** The thread has answered: it is not only just starting. */
   #running = false;
@@ -45,10 +50,11 @@ export class Scanner {
     const id = this.#questions++;
     const answer = await new Promise<Answer | undefined>((resolve) => {
       const timer = setTimeout(() => resolve(undefined), timeout + GRACE);
-      this.#waiting.set(id, (answer) => {
+      const answered = (answer: Answer) => {
         clearTimeout(timer);
         resolve(answer);
-      });
+      };
+      this.#waiting.set(id, { worker, answered });
       worker.postMessage({ id, scope, collection, range, timeout } satisfies Question);
     });
     this.#waiting.delete(id);
@@ -76,13 +82,19 @@ export class Scanner {
     this.#running = false;
     worker.on('message', (answer: Answer) => {
       this.#running = true;
-      this.#waiting.get(answer.id)?.(answer);
+      this.#waiting.get(answer.id)?.answered(answer);
     });
-    worker.on('error', ({ name, message }) => {
-      for (const [id, resolve] of this.#waiting) resolve({ id, error: { name, message } });
-    });
+    worker.on('error', (error: Error) => this.#died(worker, error));
+    worker.on('exit', () => this.#died(worker, new Error('the thread that scans has ended')));
     this.#worker = worker;
     return worker;
+  }
+
+  /** Fails the scans that it was asked for; the next one starts another thread. */
+  #died(worker: Worker, { name, message }: Error): void {
+    if (this.#worker === worker) this.#worker = undefined;
+    for (const [id, waiting] of this.#waiting)
+      if (waiting.worker === worker) waiting.answered({ id, error: { name, message } });
   }
 
   #end(worker: Worker): void {

@@ -74,3 +74,13 @@ it('a closed connection leaves nothing open, and a save that waits for it fails'
   await resource.close(connection);
   await expect(backend.load([record.id], signal)).rejects.toMatchObject({ code: 'BACKEND_DOWN' });
 });
+
+it('a thread that scans and dies before its first answer fails the list that waits for it; the next has another', async () => {
+  const { backend, connection } = backendOf({}, { key_ns: 'thread:' }, 5_000);
+  process.once('worker', (worker) => void worker.terminate());
+  const begun = performance.now();
+  await expect(backend.list({ limit: 1 }, signal)).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
+  expect(await backend.list({ limit: 1 }, signal)).toEqual({ items: [], next: undefined });
+  expect(performance.now() - begun).toBeLessThan(5_000);
+  await resource.close(connection);
+});
