@@ -63,14 +63,15 @@ export class Users {
     if (oldest !== undefined && this.#entered.size > MOST_ENTERED) this.#entered.delete(oldest);
   }
 
-  /** Takes out a session that is another user's now, or is gone. What fails here is put right by whoever lists. */
+  /** Takes out sessions that are another user's now, or are gone. Never rejects: an entry that stays is passed over, and whoever lists tries again. */
   async left(call: Call, user: string, ...ids: readonly SessionId[]): Promise<void> {
     for (const id of ids) this.#entered.delete(id);
-    await this.change(call, user, (places) => {
+    const taken = this.change(call, user, (places) => {
       const rest = new Map(places);
       for (const id of ids) rest.delete(id);
       return rest.size === places.size ? undefined : rest;
     });
+    await taken.catch(() => undefined);
   }
 
   /** Changes a user's places as one; `change` may be asked several times, and answers undefined where nothing is to be written. */

@@ -3,6 +3,7 @@ import { STATUS, startRelayedCouchbase } from '@sessionkit/test-stores/couchbase
 import { makeRecord, nextRecord, testEnvironment } from '@sessionkit/testkit';
 import { afterAll, afterEach, expect, it } from 'vitest';
 import { couchbase } from '../src/index.js';
+import { digest } from '../src/options.js';
 import { connectTo, newPrefix, signal } from './store.js';
 
 // What is refused or lost is so on its way.
@@ -171,11 +172,17 @@ it('a record of more than 20 MB is refused before it is sent, or by the server',
 });
 
 it('a session whose user is another is in one list, also when an entry was left behind', async () => {
-  const record = await stored({ user: 'ann', startedAt: now - 120_000 });
-  const bob = nextRecord(environment, record, { user: 'bob', epoch: 1 });
-  expect(await backend.save(bob, signal)).toBe(true);
   const idsOf = async (user: string) =>
     (await backend.list({ limit: 9, user }, signal)).items.map(({ id }) => id);
-  expect(await idsOf('ann')).toEqual([]);
-  expect(await idsOf('bob')).toEqual([record.id]);
+  for (const what of [undefined, STATUS.tooLarge]) {
+    const record = await stored({ user: 'ann', startedAt: now - 120_000 });
+    if (what !== undefined) await server.inject({ operation: 'replace', key: digest('ann'), what, times: 1 });
+    // It is saved: that its entry stays with the user of before fails nothing.
+    const bob = nextRecord(environment, record, { user: 'bob', epoch: 1 });
+    expect(await backend.save(bob, signal)).toBe(true);
+    const { content } = await documents.get(`${prefix}user:${digest('ann')}`);
+    expect(Object.hasOwn(content.sessions, record.id)).toBe(what !== undefined);
+    expect(await idsOf('ann')).toEqual([]);
+    expect(await idsOf('bob')).toContain(record.id);
+  }
 });
