@@ -5,7 +5,7 @@ const DOWN = /^(?:08|57P0|57014$|53300$|25006$)/;
 const FULL = /^(?:53100|53200)$/;
 const TOO_LARGE = /^54/;
 /** No JSON, no number, or a character that the encoding of the database has not. */
-const BAD_VALUE = /^(?:22|2200)/;
+const BAD_VALUE = /^22/;
 const RETRYABLE = /^(?:40001|40P01|55P03|55006|53)/;
 /** After these a connection is of no use: gone, read-only, or its prepared statements are not what it thinks. */
 const SPOILT = /^(?:08|57P0|25|26|0A000$)/;

@@ -31,6 +31,8 @@ export interface PgListener {
   connect(): Promise<unknown>;
   query(text: string): Promise<unknown>;
   end(): Promise<unknown>;
+  /** The native client of `pg` has none. */
+  readonly connection?: { readonly stream: { destroy(): unknown } };
 }
 
 /** As much of a `pg.Pool` (8.x) as is used: hand in yours. */

@@ -52,7 +52,9 @@ export class Watcher {
     clearTimeout(this.#timer);
     const connection = this.#connection;
     this.#connection = undefined;
-    await connection?.end();
+    if (connection === undefined) return;
+    await within(connection.end()).catch(() => undefined);
+    destroy(connection);
   }
 
   #connected(): Promise<void> {
@@ -96,8 +98,9 @@ export class Watcher {
   #lost(connection: PgListener, error: unknown): void {
     if (this.#connection !== connection) return;
     this.#connection = undefined;
-    // Ending a connection that is broken may fail as well, and tells nothing new.
+    // Ending a connection that is broken may fail as well, and tells nothing new. One that is silent would take it, and stay open.
     connection.end().catch(() => undefined);
+    destroy(connection);
     if (this.#listeners.size === 0) return;
     if (!this.#deaf)
       this.#log({ level: 'warning', message: 'postgres: no notices of changes', error: faultOf(error) });
@@ -138,6 +141,10 @@ function changeOf(payload: string): Change | undefined {
   } catch {
     return undefined;
   }
+}
+
+function destroy({ connection }: PgListener): void {
+  connection?.stream.destroy();
 }
 
 async function within<T>(doing: Promise<T>): Promise<T> {
