@@ -1,5 +1,6 @@
+import { statSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
-import { printError } from './print.js';
+import { print, printError } from './print.js';
 import { addSessionCommands } from './sessions/options.js';
 import { version } from './version.js';
 
@@ -106,6 +107,15 @@ function withDefault(args: readonly string[]): readonly string[] {
   return first === undefined || (first.startsWith('-') && !own.includes(first)) ? ['serve', ...args] : args;
 }
 
+/** For who names the file without its option. */
+function hintOf({ code }: CommanderError, [first = '']: readonly string[]): string | undefined {
+  const by = 'name the configuration by --config: sessionkit';
+  if (code === 'commander.excessArguments' && ['serve', 'check', 'sql', 'reload'].includes(first))
+    return `${by} ${first} --config FILE`;
+  const isFile = statSync(first, { throwIfNoEntry: false })?.isFile() === true;
+  return code === 'commander.unknownCommand' && isFile ? `${by} serve --config ${first}` : undefined;
+}
+
 async function main(): Promise<number> {
   // A reader that goes away, as in `sessionkit schema | head -1`, is no mistake of ours.
   process.stdout.on('error', () => {});
@@ -114,11 +124,16 @@ async function main(): Promise<number> {
   const program = createProgram((result) => {
     code = result;
   });
+  const args = withDefault(process.argv.slice(2));
   try {
-    await program.parseAsync(withDefault(process.argv.slice(2)), { from: 'user' });
+    await program.parseAsync(args, { from: 'user' });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
+    if (error instanceof CommanderError) {
+      const hint = hintOf(error, args);
+      if (hint !== undefined) print(hint);
+      return error.exitCode === 0 ? 0 : USAGE;
+    }
     printError(error);
     return 1;
   }

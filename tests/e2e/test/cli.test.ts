@@ -39,6 +39,18 @@ describe('the command line', () => {
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   });
 
+  it('says how a configuration is named, where its name stands alone', async () => {
+    const cwd = folderWith('services: {}');
+    const stderr = async (...args: string[]) => (await run(args, { cwd })).stderr.split('\n').at(-2);
+    expect(await stderr('check', 'sessionkit.yaml')).toBe(
+      'name the configuration by --config: sessionkit check --config FILE',
+    );
+    expect(await stderr('sessionkit.yaml')).toBe(
+      'name the configuration by --config: sessionkit serve --config sessionkit.yaml',
+    );
+    expect(await stderr('schema', 'sessionkit.yaml')).toMatch(/^error: too many arguments/);
+  });
+
   it.each([[[]], [['serve']], [['check']]])('%j without a configuration shows how to begin', async (args) => {
     const { code, stderr } = await run(args);
     expect(code).toBe(1);
@@ -60,6 +72,13 @@ describe('check', () => {
     const { code, stdout } = await run(['check'], { cwd: folderWith(config('http://127.0.0.1:1')) });
     expect(stdout).toBe('OK sessionkit.yaml: 1 service, 1 listener, admin API on 127.0.0.1:0\n');
     expect(code).toBe(0);
+  });
+
+  it('refuses one of which nothing would listen, as `serve` does', async () => {
+    const cwd = folderWith('services: { shop: {} }\nadmin: false\n');
+    const refused = { code: 1, stdout: '', stderr: expect.stringContaining('nothing would listen') };
+    expect(await run(['check'], { cwd })).toMatchObject(refused);
+    expect(await run(['serve'], { cwd })).toMatchObject(refused);
   });
 
   it('accepts the configuration of the demo and the one of the README', async () => {
