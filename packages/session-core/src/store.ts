@@ -301,8 +301,9 @@ export class Store {
     if (!can(backend, 'watch')) return Promise.resolve(undefined);
     return backend
       .watch((change) => {
-        this.listeners.watchers.tell(change);
         if (this.listeners.holds(change.id) || this.links.has(change.id)) void this.confirm(change.id);
+        // Last: an application's watcher may throw.
+        this.listeners.watchers.tell(change);
       })
       .catch((error: unknown) => {
         this.environment.log({

@@ -3,7 +3,8 @@ import { type Change, createSessionManager, SessionError, type SessionId } from 
 import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { Browser } from './harness.js';
+import { Browser, request } from './harness.js';
+import { turns } from './rig.js';
 
 const operator = { name: 'olga' };
 const told = () => new Promise((resolve) => setImmediate(resolve));
@@ -11,7 +12,7 @@ const told = () => new Promise((resolve) => setImmediate(resolve));
 /** A process that serves, and one that watches before it has a store. */
 async function two() {
   const clock = new TestClock();
-  const backend = memory({ now: () => clock.now() });
+  const backend = memory({ now: () => clock.now(), log: () => undefined });
   const serving = createSessionManager({ environment: testEnvironment({ clock }) });
   const service = serving.service('shop', { transports: [cookie()], autoCreate: true, backend });
   const watching = createSessionManager({ environment: testEnvironment({ clock, random: 2 }) });
@@ -26,7 +27,7 @@ async function two() {
   const { visit } = await browser.visit(async (session) => session.login('ann'));
   const { id } = visit.session;
   if (id === undefined) throw new Error('no session');
-  return { serving, watching, changes, stop, id };
+  return { serving, watching, changes, stop, id, service, browser };
 }
 
 describe('whoever watches', () => {
@@ -43,6 +44,19 @@ describe('whoever watches', () => {
     await told();
     expect(others).toMatchObject([{ id, what: 'ended', cause: 'killed' }]);
     expect(changes).toHaveLength(2);
+  });
+
+  test('and throws keeps nobody who holds the session from being told', async () => {
+    const { serving, watching, id, service, browser } = await two();
+    serving.watch(() => {
+      throw new Error('a bug of the application');
+    });
+    const visit = await service.open(request({ headers: { cookie: browser.cookie } }));
+    const { signal } = visit.session;
+    await watching.end(id, operator);
+    await turns();
+    expect(signal.reason).toMatchObject({ endCause: 'killed' });
+    visit.close();
   });
 
   test('learns whose a session is, also when it has ended', async () => {
