@@ -26,7 +26,9 @@ export class Gate {
 
   guard(socket: Socket): void {
     const read = socket.read;
-    socket.read = (size) => (this.#closed && size !== 0 ? null : read.call(socket, size));
+    // A connection that was switched to a WebSocket is nobody's here, and another one has come in its place.
+    const holds = (size: number | undefined) => this.#closed && this.#socket === socket && size !== 0;
+    socket.read = (size) => (holds(size) ? null : read.call(socket, size));
     socket.prependListener('error', () => {
       if (this.#socket === socket) this.failed = true;
     });

@@ -17,7 +17,11 @@ const config = z.strictObject({
   response_timeout: seconds(DEFAULT_RESPONSE_TIMEOUT).describe(
     'Seconds from the end of the request to the head of the answer; also the longest wait for one of `connections`; counted in steps of about a second above one',
   ),
-  connections: z.int().min(1).optional().describe('Most connections to each server. Default: no limit'),
+  connections: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('Most connections to each server, besides those that are WebSockets. Default: no limit'),
   sign_key: z
     .string()
     .min(MIN_SIGN_KEY)

@@ -9,7 +9,7 @@ export interface ProxyOptions extends RouterContext {
    * Default 30,000 ms; counted in steps of about a second when above 1,000.
    */
   readonly responseTimeout?: Millis | undefined;
-  /** Most connections to each server. Default: no limit. */
+  /** Most connections to each server, besides those that are WebSockets. Default: no limit. */
   readonly connections?: number | undefined;
   /** Signs what is said about the session (`X-Session-Signature`). At least 16 characters. Default: nothing is signed. */
   readonly signKey?: string | undefined;

@@ -46,7 +46,7 @@ export class Relay implements Dispatcher.DispatchHandler {
   readonly #outgoing: Outgoing;
   /** Not tried yet, the next one first. */
   readonly #servers: Upstream[];
-  #server: ServerTarget | undefined;
+  #upstream: Upstream | undefined;
   #phase: Phase = 'waiting';
   #controller: Controller | undefined;
   #gate: Gate | undefined;
@@ -99,6 +99,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[]>,
     server: Duplex,
   ): void {
+    this.#upstream?.switched(server);
     this.#use?.read();
     const { upgrade } = this.#exchange;
     if (upgrade === undefined || this.#phase !== 'waiting') {
@@ -106,7 +107,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       return;
     }
     this.#phase = 'deciding';
-    this.#exchange.onServer(this.#server?.name ?? '');
+    this.#exchange.onServer(this.#upstream?.server.name ?? '');
     server.on('error', () => server.destroy());
     upgrade
       .finish()
@@ -137,7 +138,7 @@ export class Relay implements Dispatcher.DispatchHandler {
       if (status === 103) earlyHints(this.#exchange, raw, this.#wiring.carriers);
       return;
     }
-    const server = this.#server as ServerTarget;
+    const server = this.#upstream?.server as ServerTarget;
     if ((transferCoding(raw) ?? 'chunked') !== 'chunked') {
       this.#fail(problems.BAD_ANSWER, 'its Transfer-Encoding is more than chunked, which nobody asked for');
       return;
@@ -198,7 +199,7 @@ export class Relay implements Dispatcher.DispatchHandler {
 
   #dispatch(): void {
     const upstream = this.#servers.shift() as Upstream;
-    this.#server = upstream.server;
+    this.#upstream = upstream;
     const { request } = this.#exchange;
     const { method, target, fields, hasBody } = this.#outgoing;
     const { connections, responseTimeout } = this.#wiring;
@@ -229,7 +230,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     const { session, response } = this.#exchange;
     const { id } = session;
     const wire = this.#gate?.wire;
-    const server = this.#server;
+    const server = this.#upstream?.server;
     if (id === undefined || wire === undefined || server === undefined) return;
     this.#use = this.#wiring.sessions.begin(id, server.name, wire, () => response.writableLength);
     this.#use.write();
@@ -387,7 +388,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     const { requestId, session } = this.#exchange;
     environment.log({
       level: 'warning',
-      message: `server "${this.#server?.name}": ${reason} (request ${requestId})`,
+      message: `server "${this.#upstream?.server.name}": ${reason} (request ${requestId})`,
       service,
       session: session.id,
       ...(error !== undefined && { error }),

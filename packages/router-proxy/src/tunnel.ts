@@ -6,6 +6,8 @@ import { closeFrame, Frames } from './frames.js';
 const FRAME_GRACE = 100;
 /** How long the client has to close its side, in ms. */
 const CLOSE_GRACE = 1_000;
+/** How long it has to take what the server said last, in ms. */
+const LAST_GRACE = 30_000;
 
 export interface TunnelParts {
   /** The client's connection. */
@@ -54,6 +56,11 @@ export class Tunnel {
   end(code: number, reason: string): void {
     const { client, server } = this.#parts;
     if (this.#closing !== undefined || this.#down.closed || client.destroyed) return;
+    // The server has gone without a word, and nothing can be said behind what it said last.
+    if (client.writableEnded) {
+      client.destroy();
+      return;
+    }
     this.#closing = closeFrame(code, reason);
     client.removeAllListeners('data');
     client.resume();
@@ -102,9 +109,17 @@ export class Tunnel {
 
   #serverGone(): void {
     const { client } = this.#parts;
-    if (this.#closing === undefined) client.end();
-    // A client that does not close its side is not waited for.
-    this.#timer ??= setTimeout(() => client.destroy(), CLOSE_GRACE);
+    if (this.#closing !== undefined || client.destroyed) return;
+    // What the client says now goes nowhere. Left unread, it would have the system drop what is still on its way to the client.
+    client.removeAllListeners('data');
+    client.resume();
+    this.#timer = setTimeout(() => client.destroy(), LAST_GRACE);
+    client.end(() => {
+      clearTimeout(this.#timer);
+      if (client.destroyed) return;
+      // A client that does not close its side is not waited for.
+      this.#timer = setTimeout(() => client.destroy(), CLOSE_GRACE);
+    });
   }
 
   #finish(): void {

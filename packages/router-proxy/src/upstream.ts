@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import type { Millis, ServerStatus, ServerTarget } from '@sessionkit/session-core';
 import { type Client, type Dispatcher, Pool } from 'undici';
 import type { Connections } from './connections.js';
@@ -18,6 +19,8 @@ export class Upstream {
   readonly #pool: Pool;
   #reachable: { readonly now: boolean; readonly since: Millis } | undefined;
   #connected = 0;
+  /** Connections that were switched to WebSockets, and that the pool knows no more. */
+  #switched = 0;
   #sent = 0;
 
   constructor(server: ServerTarget, { connections, connectTimeout, responseTimeout, environment }: Settings) {
@@ -48,7 +51,7 @@ export class Upstream {
       name: this.server.name,
       reachable: this.#reachable?.now,
       changedAt: this.#reachable?.since,
-      connections: connected,
+      connections: connected + this.#switched,
       totalConnections: this.#connected,
       activeRequests: running,
       totalRequests: this.#sent,
@@ -59,6 +62,15 @@ export class Upstream {
     this.#sent++;
     const gated: GatedDispatch = { ...options, servername: this.#servername };
     this.#pool.dispatch(gated, handler);
+  }
+
+  /** A connection is a WebSocket from now on. */
+  switched(socket: Duplex): void {
+    if (socket.destroyed) return;
+    this.#switched++;
+    socket.once('close', () => {
+      this.#switched--;
+    });
   }
 
   /** Resolves when the last exchange is over; idle connections close at once. */

@@ -1,15 +1,18 @@
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import net, { type AddressInfo, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { memory } from '@sessionkit/backend-memory';
-import { httpSettings, openVisit } from '@sessionkit/http-node';
+import { httpSettings, nodeRequest, openVisit } from '@sessionkit/http-node';
 import {
   type CredentialCarriers,
   createSessionManager,
+  type Exchange,
   type LogEntry,
   processEnvironment,
   type Router,
   type ServerTarget,
   type ServiceOptions,
+  type Session,
   type SessionManager,
 } from '@sessionkit/session-core';
 import { cookie } from '@sessionkit/transport-cookie';
@@ -43,6 +46,8 @@ type Options = Partial<ProxyOptions> & {
   readonly session?: ServiceOptions;
   /** Passes on what `Host` says. Default: a name of its own. */
   readonly ownHost?: boolean;
+  /** Requests to switch to a WebSocket are passed on. */
+  readonly webSockets?: boolean;
 };
 
 /** The real thing: node:http, http-node, manager, memory, cookie and the router, in front of `upstreams`. */
@@ -64,27 +69,36 @@ export async function gateway(upstreams: readonly (string | ServerTarget)[], opt
   const handled: Promise<void>[] = [];
   const settings = httpSettings({ environment });
   let serial = 0;
+  const exchange = (request: IncomingMessage, response: ServerResponse, session: Session): Exchange => ({
+    request,
+    response,
+    session,
+    requestId: `r${++serial}`,
+    clientAddress: '192.0.2.7',
+    scheme: 'https',
+    host: options.ownHost
+      ? request.rawHeaders.filter((_, i, all) => i % 2 && all[i - 1] === 'Host').join(', ')
+      : 'shop.example',
+    onServer: (name) => void served.push(name),
+  });
   const server = http.createServer(async (request, response) => {
     const visit = await openVisit(service, request, response, settings);
-    if (visit === undefined) return;
-    handled.push(
-      router.handle({
-        request,
-        response,
-        session: visit.session,
-        requestId: `r${++serial}`,
-        clientAddress: '192.0.2.7',
-        scheme: 'https',
-        host: options.ownHost
-          ? request.rawHeaders.filter((_, i, all) => i % 2 && all[i - 1] === 'Host').join(', ')
-          : 'shop.example',
-        onServer: (name) => void served.push(name),
-      }),
-    );
+    if (visit !== undefined) handled.push(router.handle(exchange(request, response, visit.session)));
   });
+  const sockets = new Set<Duplex>();
+  const upgraded = async (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    sockets.add(socket);
+    const response = new http.ServerResponse(request);
+    response.assignSocket(socket as Socket);
+    const { session } = await service.open(nodeRequest(request, settings, true));
+    const upgrade = { socket, head, finish: async () => [], opened() {}, used() {} };
+    handled.push(router.handle({ ...exchange(request, response, session), upgrade }));
+  };
+  if (options.webSockets === true) server.on('upgrade', upgraded);
   const port = await listen(server);
   onTestFinished(async () => {
     server.closeAllConnections();
+    for (const socket of sockets) socket.destroy();
     await router.close();
     await manager.close();
   });
