@@ -52,8 +52,8 @@ export function limit(options: LimitOptions): Filter {
         toldAt = at;
         target.log('notice', `requests are refused: more than ${what}`);
       }
-      if (events.refused.hasSubscribers)
-        events.refused.publish({ service: target.service, code: 'too_many' });
+      const { service = target.service } = exchange;
+      if (events.refused.hasSubscribers) events.refused.publish({ service, code: 'too_many' });
       refuse(exchange, wait);
     };
 

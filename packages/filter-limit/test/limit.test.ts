@@ -97,7 +97,7 @@ describe('what a refused request gets', () => {
     expect(text).toMatch(/\r\nConnection: close\r\n/);
   });
 
-  it('is told in the log of the session once in a minute, and as an event each time', async () => {
+  it('is told in the log of the session once in a minute, and as an event of the service itself each time', async () => {
     const clock = new TestClock();
     const refused: unknown[] = [];
     onTestFinished(onEvent('sessionkit:visit.refused', (payload) => refused.push(payload)));

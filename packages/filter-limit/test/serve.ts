@@ -10,7 +10,7 @@ export async function serve(
 ) {
   const log: string[] = [];
   const target: Pick<FilterTarget, 'service' | 'log'> = {
-    service: 'shop',
+    service: 'family',
     log: (level, line) => void log.push(`${level} ${line}`),
   };
   const session = await filter.open(target as FilterTarget);
@@ -20,7 +20,7 @@ export async function serve(
       await answer(response);
       await over;
     };
-    session.handle({ request, response } as Exchange, next).catch(() => response.destroy());
+    session.handle({ request, response, service: 'shop' } as Exchange, next).catch(() => response.destroy());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   onTestFinished(() => {

@@ -49,6 +49,8 @@ export interface Exchange {
   readonly host: string;
   /** Set for a request to switch to a WebSocket. A router that does not know it answers 501. */
   readonly upgrade?: UpgradeParts | undefined;
+  /** The service that the request came to, by its own name also where its sessions are those of a share group. Filled in by `Service.pass`, so filters find it. */
+  readonly service?: string | undefined;
   /** Told for the access log: the upstream that answered. */
   onServer(name: string): void;
   /**

@@ -3,7 +3,7 @@ import type { Backend, Exchange, Filter } from '@sessionkit/session-core';
 import { createSessionManager, SessionError } from '@sessionkit/session-core';
 import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { Browser, request, world, wrap } from './harness.js';
 
 const operator = { name: 'olga' };
@@ -113,4 +113,34 @@ test('a restart of all sessions by another process opens filters anew within 2 s
   expect(saves).toBe(0);
   expect(service.pending(id)).toBeUndefined();
   expect((await alone.list()).items.map((session) => session.id)).toEqual([id]);
+});
+
+test('a filter is told which service a request came to, also where services share their sessions', async () => {
+  const came: (string | undefined)[] = [];
+  const filter: Filter = {
+    type: 'asking',
+    open: ({ service }) => ({
+      handle(exchange, next) {
+        came.push(service, exchange.service);
+        return next();
+      },
+      close() {},
+    }),
+  };
+  const manager = createSessionManager({ filters: new Map([['asking', filter]]) });
+  onTestFinished(() => manager.close());
+  const options = {
+    share: 'family',
+    backend: memory(),
+    transports: [cookie()],
+    autoCreate: true,
+    filters: ['asking'],
+  } as const;
+  for (const name of ['shop', 'help']) {
+    const service = manager.service(name, options);
+    const visit = await service.open(request());
+    await service.pass(visit, { ...exchange }, async () => {});
+    visit.close();
+  }
+  expect(came).toEqual(['family', 'shop', 'family', 'help']);
 });
