@@ -111,14 +111,19 @@ async function takeOver(
   request: VisitRequest,
 ): Promise<TakeOver> {
   const deadlines = new Deadlines(store.deadline);
+  const ask = <T>(what: string, verb: (signal: AbortSignal) => Promise<T>) =>
+    deadlines.run(`${legacy.type}: ${what}`, verb).catch((fault: SessionError) => {
+      if (fault.code === 'BACKEND_DOWN') store.complain('the store of old sessions does not answer', fault);
+      throw fault;
+    });
   const atMost = Math.max(settings.keepEnded, LEAST_KEPT);
-  const found = await deadlines.run(`${legacy.type}: take`, (signal) => legacy.take(old.key, atMost, signal));
+  const found = await ask('take', (signal) => legacy.take(old.key, atMost, signal));
   if (found !== undefined) {
     const secret = createSecret(store.environment);
     const record = recordOf(store, settings, found, credential, hashSecret(secret), request);
     // Not by the store's own `save`: that ends an id whose first save has an unknown outcome, and this one can be tried again.
     const stored = await store.call('save', (signal) => store.backend.save(record, signal));
-    await deadlines.run(`${legacy.type}: remove`, (signal) => legacy.remove(old.key, signal));
+    await ask('remove', (signal) => legacy.remove(old.key, signal));
     if (stored) {
       const { id, service, user } = record;
       if (events.created.hasSubscribers) events.created.publish({ id, service, user });

@@ -178,10 +178,13 @@ describe('an old cookie without a session', () => {
 
 describe('a store that fails', () => {
   test('is 503 for who shows an old cookie, and for nobody else', async () => {
-    const { browser, service, legacy, kept } = shop();
+    const { browser, service, legacy, kept, environment } = shop();
     const { take } = legacy;
     Object.assign(legacy, { take: down });
-    expect((await browser.visit()).refusal?.code).toBe('store_unavailable');
+    for (let i = 0; i < 2; i++) expect((await browser.visit()).refusal?.code).toBe('store_unavailable');
+    expect(environment.entries).toMatchObject([
+      { level: 'warning', message: 'memory: the store of old sessions does not answer' },
+    ]);
     expect((await visit(service)).status).toBe(200);
     Object.assign(legacy, { take });
     expect(kept.size).toBe(1);
