@@ -279,6 +279,10 @@ describe('cookie.maxAge', () => {
     const [first] = (await short.get('/set?ms=60000')).cookies;
     expect(first).toMatch(/Max-Age=(59|60);/);
     await long.get(`/set?ms=${6 * HOUR}`);
+    const later = new Browser(port);
+    expect((await later.get(`/set?ms=${HOUR}`)).cookies[0]).toMatch(/Max-Age=3(599|600);/);
+    expect((await later.get(`/set?ms=${6 * HOUR}`)).cookies[0]).toMatch(/Max-Age=21(599|600);/);
+    expect((await later.get(`/set?ms=${6 * HOUR}`)).cookies).toEqual([]);
     ahead = 30_000;
     expect((await short.get('/')).json).toEqual({ n: 1 });
     ahead = 2 * HOUR;

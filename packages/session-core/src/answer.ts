@@ -1,6 +1,9 @@
+import type { Millis } from './environment.js';
 import { hintOfSecure } from './hints.js';
-import type { Token } from './id.js';
+import { type Credential, type Token, toToken } from './id.js';
+import type { ServiceParts } from './parts.js';
 import { deadFrom, type SessionRecord } from './record.js';
+import { hasRolled, type Renewals } from './renewals.js';
 import type { VisitRequest } from './service.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
@@ -26,11 +29,17 @@ export class VisitAnswer {
   #issue: Issue | undefined;
   #renewal: Issue | undefined;
   #cleared = false;
+  /** The token of a cookie that the client has shown, and the hash of its secret. */
+  #shown: Credential | undefined;
+  #shownHash = '';
+  #usedAt: Millis = 0;
   readonly #settings: Settings;
+  readonly #renewals: Renewals;
   readonly #request: VisitRequest;
 
-  constructor(settings: Settings, request: VisitRequest) {
+  constructor({ settings, renewals }: Pick<ServiceParts, 'settings' | 'renewals'>, request: VisitRequest) {
     this.#settings = settings;
+    this.#renewals = renewals;
     this.#request = request;
   }
 
@@ -45,9 +54,29 @@ export class VisitAnswer {
     this.#cleared = false;
   }
 
-  /** Hands out the token that the client has, with a later end. */
-  renew(token: Token, confirm: string): void {
-    this.#renewal = { token, confirm };
+  /** The cookie of the client has the present secret of a session that was last used at `seenAt`. It is handed out again when its end is due to move. */
+  shown(credential: Credential, record: SessionRecord, seenAt: Millis, now: Millis): void {
+    this.#shown = credential;
+    this.#shownHash = record.secretHash;
+    this.#usedAt = now;
+    if (this.#renewals.take(record.id) || hasRolled(seenAt, record, now)) this.#renew(credential);
+  }
+
+  /** The session is used by what has had its answer. */
+  used(record: SessionRecord, now: Millis): void {
+    if (this.#shown?.id === record.id && hasRolled(this.#usedAt, record, now)) this.#renewals.owe(record.id);
+    this.#usedAt = now;
+  }
+
+  /** The session has another idle time now, and the cookie is to end with it; by a later answer when this one has gone. */
+  retimed({ id }: SessionRecord, gone: boolean): void {
+    if (this.#shown?.id !== id) return;
+    if (gone) this.#renewals.owe(id);
+    else this.#renew(this.#shown);
+  }
+
+  #renew({ id, secret }: Credential): void {
+    this.#renewal = { token: toToken(id, secret), confirm: this.#shownHash };
   }
 
   /** Takes the token from the client that has it: it has logged out. */
@@ -63,13 +92,19 @@ export class VisitAnswer {
     this.#renewal = undefined;
   }
 
+  /** There is no answer to come. */
+  close(): void {
+    if (this.#renewal !== undefined && this.#shown !== undefined) this.#renewals.owe(this.#shown.id);
+  }
+
   /** The fields for the head; after it nothing is pending any more. */
   async take(
     store: Store | undefined,
     record: SessionRecord | undefined,
     shared: boolean,
   ): Promise<readonly HeaderField[]> {
-    const issue = this.#issue ?? (shared ? undefined : this.#renewal);
+    const renewal = this.#renewal;
+    const issue = this.#issue ?? (shared ? undefined : renewal);
     const cleared = this.#cleared;
     this.hush();
     this.#cleared = false;
@@ -77,8 +112,9 @@ export class VisitAnswer {
     if (transport === undefined) return [];
     if (issue !== undefined && record !== undefined && store !== undefined) {
       const current = issue.confirm === undefined || (await isCurrent(store, record, issue.confirm));
-      return current ? [...this.#issued(store, transport, issue.token, record), ...this.notes] : this.headers;
+      if (current) return [...this.#issued(store, transport, issue.token, record), ...this.notes];
     }
+    if (renewal !== undefined && this.#shown !== undefined) this.#renewals.owe(this.#shown.id);
     if (!cleared) return this.headers;
     return [...clearFields(this.#settings, this.#request, transport), ...this.#settings.farewell];
   }

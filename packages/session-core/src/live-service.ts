@@ -9,6 +9,7 @@ import { Limits } from './limits.js';
 import type { LogLevels } from './log-levels.js';
 import { Opener } from './opener.js';
 import type { SessionRecord } from './record.js';
+import { Renewals } from './renewals.js';
 import type { Restarts } from './restarts.js';
 import { Rotations } from './rotations.js';
 import type { Exchange } from './router.js';
@@ -44,7 +45,7 @@ export class LiveService implements Service {
   readonly chains: Chains;
   readonly #shared: SharedParts;
   readonly #visits = new Tally();
-  readonly #rotations = new Rotations();
+  readonly #kept = { rotations: new Rotations(), renewals: new Renewals() };
   #setup: ServiceSetup;
   #limits: Limits | undefined;
   #opener: Opener;
@@ -107,7 +108,7 @@ export class LiveService implements Service {
     if (!sameLimits(before?.settings, settings))
       this.#limits = settings.limits && new Limits(settings.name, settings.limits, environment);
     const visits = store === undefined ? [this.#visits] : [this.#visits, store.visits];
-    return new Opener({ settings, store, limits: this.#limits, rotations: this.#rotations }, visits, levels);
+    return new Opener({ settings, store, limits: this.#limits, ...this.#kept }, visits, levels);
   }
 
   get group(): string {

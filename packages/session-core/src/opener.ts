@@ -1,10 +1,9 @@
 import { clearFields } from './answer.js';
 import { firstSeen, withSecretSeen } from './changes.js';
 import { isForeign, isPreflight, isUnsafe } from './cross-site.js';
-import type { Millis } from './environment.js';
 import { type SessionError, toSessionError } from './errors.js';
 import { hint, hintOfCredentials, wants } from './hints.js';
-import { type Credential, type SessionId, toToken } from './id.js';
+import type { Credential, SessionId } from './id.js';
 import { isCookie, TakeOvers, tokenOf } from './legacy.js';
 import type { ClientCode } from './lists.js';
 import type { LogLevels } from './log-levels.js';
@@ -177,9 +176,8 @@ export class Opener {
     if (by === 'present') {
       if (firstSeen(record)) this.#noteSecretSeen(store, record);
       visit.rotationDue = this.#parts.rotations.isDue(record.id, now);
-      if (transport.carrier.cookie !== undefined && hasRolled(store.seenAt(record), record, now)) {
-        visit.answer.renew(toToken(record.id, credential.secret), record.secretHash);
-      }
+      if (transport.carrier.cookie !== undefined)
+        visit.answer.shown(credential, record, store.seenAt(record), now);
     }
     store.touch(record.id, record.epoch, now);
     return visit;
@@ -308,11 +306,4 @@ function withFields(visit: OpenVisit, fields: readonly HeaderField[]): OpenVisit
   answer.notes = [...answer.notes, ...fields];
   if (refusal !== undefined) visit.refusal = { ...refusal, headers: [...refusal.headers, ...fields] };
   return visit;
-}
-
-/** Whether the end of the session has moved by a tenth of its idle time since the cookie was handed out or renewed. */
-function hasRolled(seenAt: Millis, record: SessionRecord, now: Millis): boolean {
-  if (seenAt + record.idle >= Math.min(record.endsAt, record.killAt ?? record.endsAt)) return false;
-  const tenth = record.idle / 10;
-  return Math.floor((now - record.secretAt) / tenth) !== Math.floor((seenAt - record.secretAt) / tenth);
 }

@@ -1,4 +1,5 @@
 import type { Limits } from './limits.js';
+import type { Renewals } from './renewals.js';
 import type { Rotations } from './rotations.js';
 import type { Settings } from './settings.js';
 import type { Store } from './store.js';
@@ -11,6 +12,7 @@ export interface ServiceParts {
   readonly store: Store | undefined;
   readonly limits: Limits | undefined;
   readonly rotations: Rotations;
+  readonly renewals: Renewals;
   /** Where its visits are counted from their opening until they are closed and have stored what they had to. */
   readonly visits: readonly Tally[];
 }

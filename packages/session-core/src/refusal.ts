@@ -109,3 +109,8 @@ export function tooManyCreated(): SessionError {
     clientCode: 'too_many',
   });
 }
+
+/** Lets pass what a request may fail with. */
+export function unlessFault(error: unknown): void {
+  if (!(error instanceof SessionError)) throw error;
+}

@@ -12,7 +12,7 @@ import { LiveSession, type SessionHost } from './live-session.js';
 import { OwnSessions } from './own-sessions.js';
 import { over, type Plan, type ServiceParts } from './parts.js';
 import type { ClientInfo, SessionRecord } from './record.js';
-import { headGone, nothingToChange, readOnly, refusalOf, tooManyCreated } from './refusal.js';
+import { headGone, nothingToChange, readOnly, refusalOf, tooManyCreated, unlessFault } from './refusal.js';
 import type { AnswerHead, Refusal, Visit, VisitRequest } from './service.js';
 import type { LoginOptions, Rotation } from './session.js';
 import type { Store } from './store.js';
@@ -54,7 +54,7 @@ export class OpenVisit implements Visit, SessionHost {
     this.#plan = plan;
     const { data } = parts.settings;
     this.session = data === undefined ? new LiveSession(this) : new TypedSession(this, data);
-    this.answer = new VisitAnswer(parts.settings, request);
+    this.answer = new VisitAnswer(parts, request);
     if (plan === 'create') this.#draw();
   }
 
@@ -243,15 +243,18 @@ export class OpenVisit implements Visit, SessionHost {
 
   used(): void {
     const { record } = this;
-    if (record === undefined || record.version === 0) return;
     const { store } = this.#parts;
-    store?.touch(record.id, record.epoch, store.now());
+    if (store === undefined || record === undefined || record.version === 0) return;
+    const now = store.now();
+    this.answer.used(record, now);
+    store.touch(record.id, record.epoch, now);
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#changes.length > 0 && this.#isHeadGone()) hint(this.environment, 'late_change');
+    this.answer.close();
     this.#unlink();
     if (this.#serial === undefined) over(this.#parts);
     else void this.#serial.then(() => over(this.#parts));
@@ -303,15 +306,11 @@ export class OpenVisit implements Visit, SessionHost {
     const store = this.#store;
     await store.starting;
     const old = this.record?.user === undefined || this.record.version === 0 ? undefined : this.record;
-    const now = store.now();
     const secret = createSecret(store.environment);
-    const hash = hashSecret(secret);
-    const id = createId(store.environment, now);
-    const { group, times, data } = settings;
-    const blank = newRecord(id, group, hash, this.clientInfo(), times, now, data?.version);
+    const blank = this.#blank(hashSecret(secret));
     const surplus = await claimSlot(store, settings, blank, user);
     const changes = this.#changes.splice(0);
-    const login = { user, hash, keep: options.keep };
+    const login = { user, hash: blank.secretHash, keep: options.keep };
     const stored = await store.lanes.submit(newLoginIntent(blank, from, changes, login, settings));
     if (old !== undefined && old.user !== user) {
       this.#unlink();
@@ -319,18 +318,19 @@ export class OpenVisit implements Visit, SessionHost {
         await store.end([old.id], 'replaced', user, settings.keepEnded);
       } catch (error) {
         // The new token is not handed out, so the client keeps the old session: the new one must not live on unseen.
-        store.endSurely([id], 'replaced');
+        store.endSurely([blank.id], 'replaced');
         throw error;
       }
     }
     this.#stored(stored);
     this.readOnly = false;
-    this.answer.issue(toToken(id, secret));
+    this.answer.issue(toToken(blank.id, secret));
     await endSurplus(store, settings, surplus, user);
   }
 
   /** The record under this visit is a newer one. */
   #stored(record: SessionRecord): void {
+    if (record.idle !== this.record?.idle) this.answer.retimed(record, this.#isHeadGone());
     this.record = record;
     this.#attach(record);
     if (this.#changes.length === 0) this.session.forget();
@@ -354,13 +354,16 @@ export class OpenVisit implements Visit, SessionHost {
 
   /** A record for a session to come. */
   #draw(): void {
+    this.#secret = createSecret(this.#store.environment);
+    this.record = this.#blank(hashSecret(this.#secret));
+  }
+
+  #blank(secretHash: string): SessionRecord {
+    const { group, times, data } = this.#parts.settings;
     const store = this.#store;
     const now = store.now();
-    this.#secret = createSecret(store.environment);
     const id = createId(store.environment, now);
-    const { group, times, data } = this.#parts.settings;
-    const hash = hashSecret(this.#secret);
-    this.record = newRecord(id, group, hash, this.clientInfo(), times, now, data?.version);
+    return newRecord(id, group, secretHash, this.clientInfo(), times, now, data?.version);
   }
 
   #isHeadGone(): boolean {
@@ -393,8 +396,4 @@ export class OpenVisit implements Visit, SessionHost {
       this.#busy--;
     }
   }
-}
-
-function unlessFault(error: unknown): void {
-  if (!(error instanceof SessionError)) throw error;
 }
