@@ -23,7 +23,10 @@ export function crossCheck(parts: Parts, report: Report): void {
   checkListeners(parts, report);
   checkPorts(parts, report);
   checkShared(parts.sessions, report);
-  for (const service of parts.sessions) checkAbilities(service, report);
+  for (const service of parts.sessions) {
+    checkAbilities(service, report);
+    doubtMaxData(service, report);
+  }
   checkUse(parts, report);
 }
 
@@ -67,12 +70,13 @@ interface Place {
 const isWildcard = (address: string) => address === '0.0.0.0' || address === '::';
 
 function checkPorts({ addresses, admin }: Parts, report: Report): void {
-  const places: Place[] = admin ? [{ ...admin, path: ['admin', 'listen'], label: 'the admin API' }] : [];
-  for (const { name, address, port } of addresses) {
-    const plain = address === 'localhost' ? '127.0.0.1' : address;
-    const label = `listener ${JSON.stringify(name)}`;
-    places.push({ path: ['listeners', name, 'port'], label, address: plain, port });
-  }
+  const all: Place[] = admin ? [{ ...admin, path: ['admin', 'listen'], label: 'the admin API' }] : [];
+  for (const { name, address, port } of addresses)
+    all.push({ path: ['listeners', name, 'port'], label: `listener ${JSON.stringify(name)}`, address, port });
+  const places = all.map((place) => ({
+    ...place,
+    address: place.address === 'localhost' ? '127.0.0.1' : place.address,
+  }));
   for (const [i, place] of places.entries()) {
     const same = ({ address, port }: Place) =>
       port === place.port && (address === place.address || isWildcard(address) || isWildcard(place.address));
@@ -93,6 +97,25 @@ function checkAbilities({ name, path, session }: Parts['sessions'][number], repo
     report.isWritten(own) ? own : ['session', 'max_per_user'],
     `the backend ${JSON.stringify(session.backend.module.type)} of service ${JSON.stringify(name)} can't count the sessions of a user`,
     'remove `max_per_user`, or choose a backend with user slots, such as memory',
+  );
+}
+
+/** By convention a backend that bounds the size of a record has one of these options. */
+const BOUNDS = ['max_record_bytes', 'max_bytes'];
+
+function doubtMaxData({ path, session }: Parts['sessions'][number], report: Report): void {
+  const { maxData } = session?.options ?? {};
+  if (session === undefined || maxData === undefined) return;
+  const section = Object.entries(session.backend.config ?? {});
+  const [bound, most] =
+    section.find(([key, value]) => BOUNDS.includes(key) && typeof value === 'number' && value < maxData) ??
+    [];
+  if (bound === undefined) return;
+  const own = [...path, 'session', 'max_data'];
+  report.warn(
+    report.isWritten(own) ? own : ['session', 'max_data'],
+    `${maxData} bytes are more than the backend takes: its \`${bound}\` is ${most}`,
+    `make it smaller than \`${bound}\`, which counts more than the data`,
   );
 }
 

@@ -5,7 +5,7 @@ export const PREFIXES = ['__Host-Http-', '__Host-', '__Secure-', '__Http-'] as c
 export interface CookieAttributes {
   /** `Max-Age` in ms, at least 1,000. Default: what is left of the session. Browsers keep no cookie for more than 400 days. */
   readonly maxAge?: number | undefined;
-  /** `Expires`. With it alone no `Max-Age` is sent, because browsers let `Max-Age` win. */
+  /** `Expires`. With it alone no `Max-Age` is sent, because browsers let `Max-Age` win; it is a time to come then. */
   readonly expires?: Date | undefined;
   /** Default `/`. */
   readonly path?: string | undefined;

@@ -127,6 +127,8 @@ function combinationProblems(name: string, options: CookieAttributes): CookiePro
   const add = (option: keyof CookieAttributes, message: string) =>
     problems.push({ path: ['options', option], message });
   const {
+    maxAge,
+    expires,
     domain,
     path = '/',
     secure = 'auto',
@@ -157,6 +159,11 @@ function combinationProblems(name: string, options: CookieAttributes): CookiePro
     add(
       'httpOnly',
       `is false, but a browser refuses a ${prefix} cookie without HttpOnly: leave httpOnly out`,
+    );
+  if (maxAge === undefined && expires instanceof Date && expires.getTime() <= Date.now())
+    add(
+      'expires',
+      'is in the past, and a browser drops such a cookie at once: leave expires out, or write a time to come',
     );
   if (sameSite === 'none' && secure === false)
     add(

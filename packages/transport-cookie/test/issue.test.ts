@@ -67,15 +67,21 @@ describe('handing out', () => {
     ['maxAge of at most 400 days', { maxAge: 500 * DAY * 1_000 }, 600, /; Max-Age=34560000;/],
     [
       'expires alone',
-      { expires: new Date(Date.UTC(2030, 0, 31)) },
+      { expires: new Date(Date.UTC(2130, 0, 31)) },
       600,
-      /^sid=T; Path=\/; Expires=Thu, 31 Jan 2030 00:00:00 GMT;/,
+      /^sid=T; Path=\/; Expires=Tue, 31 Jan 2130 00:00:00 GMT;/,
+    ],
+    [
+      'maxAge beside an expires of long ago',
+      { maxAge: 60_000, expires: new Date(1_000) },
+      600,
+      /; Max-Age=60; .*Expires=Thu, 01 Jan 1970 00:00:01/,
     ],
     [
       'both',
-      { maxAge: 60_000, expires: new Date(Date.UTC(2030, 0, 31)) },
+      { maxAge: 60_000, expires: new Date(Date.UTC(2130, 0, 31)) },
       600,
-      /; Max-Age=60; .*Expires=Thu, 31 Jan 2030/,
+      /; Max-Age=60; .*Expires=Tue, 31 Jan 2130/,
     ],
   ])('says how long the cookie lasts: %s', (_, options, left, expected) => {
     expect(issued(options, false, left)).toMatch(expected);
@@ -130,6 +136,7 @@ describe('a configuration that a browser refuses', () => {
     [{ options: { maxAge: 0 } }, /options\.maxAge is a number and at least one second/],
     [{ options: { maxAge: Number.NaN } }, /options\.maxAge/],
     [{ options: { expires: new Date(Number.NaN) } }, /options\.expires is a valid date/],
+    [{ options: { expires: new Date(1_000) } }, /options\.expires is in the past.*time to come/],
     [{ options: { path: 'app' } }, /options\.path begins with \//],
     [{ options: { path: '/a;b' } }, /options\.path/],
     [{ options: { path: '/a\r\nb' } }, /options\.path/],

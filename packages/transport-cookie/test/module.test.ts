@@ -28,10 +28,10 @@ describe('the module for the YAML', () => {
   it('takes an instant for expires', () => {
     const section = module.config.parse({
       type: 'cookie',
-      cookie_options: { expires: '2030-01-31T01:00:00+01:00' },
+      cookie_options: { expires: '2130-01-31T01:00:00+01:00' },
     });
     expect(module.create(section).issue(aToken(), 600, { secure: true })[0]?.[1]).toContain(
-      '; Expires=Thu, 31 Jan 2030 00:00:00 GMT;',
+      '; Expires=Tue, 31 Jan 2130 00:00:00 GMT;',
     );
   });
 
@@ -57,6 +57,10 @@ describe('the module for the YAML', () => {
       'cookie_options.maxAge: Invalid input: expected number',
     ],
     [{ type: 'cookie', cookie_options: { expires: 'soon' } }, 'cookie_options.expires: Invalid ISO datetime'],
+    [
+      { type: 'cookie', cookie_options: { expires: '2020-01-31T00:00:00Z' } },
+      'cookie_options.expires: is in the past, and',
+    ],
     [{ type: 'cookie', cookie_options: [] }, 'cookie_options: Invalid input'],
     [{ type: 'token' }, 'type: Invalid input'],
     [null, ': Invalid input'],
