@@ -1,6 +1,5 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { type Environment, type Millis, SessionError } from '@sessionkit/session-core';
-import { errors, jwtVerify, SignJWT } from 'jose';
 import { OwnedFile } from './owned-file.js';
 import type { User, Users } from './users.js';
 
@@ -36,6 +35,9 @@ export function isAdminToken(authorization: string): boolean {
     return false;
   }
 }
+
+/** Loaded with the first token: most starts never see one, and it would take a tenth of them. */
+const jose = () => import('jose');
 
 export function createTokens(users: Users, environment: Pick<Environment, 'now' | 'random'>): Tokens {
   const file = new OwnedFile('key file', `${users.file}.key`);
@@ -85,6 +87,7 @@ export function createTokens(users: Users, environment: Pick<Environment, 'now' 
       const key = (await current()) ?? (await make());
       const at: Millis = environment.now();
       const until = new Date(at + Math.min(age, LONGEST_AGE) * 1000);
+      const { SignJWT } = await jose();
       return new SignJWT({ account: user.account, change: user.change })
         .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
         .setIssuer(ISSUER)
@@ -98,6 +101,7 @@ export function createTokens(users: Users, environment: Pick<Environment, 'now' 
     async check(token) {
       const key = await current();
       if (key === undefined) return undefined;
+      const { errors, jwtVerify } = await jose();
       try {
         const { payload } = await jwtVerify(token, key, {
           algorithms: [ALGORITHM],

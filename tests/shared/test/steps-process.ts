@@ -1,8 +1,5 @@
 // One process that makes one call of a backend, and is killed before the step that it may not take any more.
 
-import { mysql } from '@sessionkit/backend-mysql';
-import { postgres } from '@sessionkit/backend-postgres';
-import { redis } from '@sessionkit/backend-redis';
 import type { Backend } from '@sessionkit/session-core';
 
 /** What the test asks this process to do. */
@@ -49,6 +46,7 @@ async function step<T>(take: () => Promise<T>): Promise<T> {
 
 async function onRedis(): Promise<Backend> {
   const { Redis } = await import('ioredis');
+  const { redis } = await import('@sessionkit/backend-redis');
   const client = new Redis(order.url, {
     autoResendUnfulfilledCommands: false,
     enableOfflineQueue: false,
@@ -78,6 +76,7 @@ async function onRedis(): Promise<Backend> {
 
 async function onCluster(): Promise<Backend> {
   const { calling, clusterOf } = await import('./steps-cluster.js');
+  const { redis } = await import('@sessionkit/backend-redis');
   const cluster = await clusterOf(order.url);
   let waiting: (() => Promise<void>)[] = [];
   // What leaves in one turn of the event loop reaches several servers: as many of it as there are steps left, from either side.
@@ -99,6 +98,7 @@ async function onCluster(): Promise<Backend> {
 
 async function onPostgres(): Promise<Backend> {
   const { default: pg } = await import('pg');
+  const { postgres } = await import('@sessionkit/backend-postgres');
   const pool = new pg.Pool({ connectionString: order.url, max: 1, application_name: 'steps' });
   // The form of it that answers a promise.
   const connect: () => Promise<object & { query: unknown }> = pool.connect.bind(pool);
@@ -122,6 +122,7 @@ async function onPostgres(): Promise<Backend> {
 
 async function onMysql(): Promise<Backend> {
   const { stepped } = await import('./steps-mysql.js');
+  const { mysql } = await import('@sessionkit/backend-mysql');
   const backend = mysql(stepped(order.url, step, order.reversed === true), { table: order.place });
   await backend.check();
   return backend;

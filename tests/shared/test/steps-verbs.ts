@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { MysqlBackend } from '@sessionkit/backend-mysql';
 import type { PostgresBackend } from '@sessionkit/backend-postgres';
 import type { RedisBackend } from '@sessionkit/backend-redis';
@@ -14,6 +15,8 @@ import { makeRecord, nextRecord, type TestEnvironment } from '@sessionkit/testki
 import { expect } from 'vitest';
 
 export const signal = new AbortController().signal;
+// A whole set of lists is asked for at once.
+setMaxListeners(100, signal);
 export type Store = RedisBackend | PostgresBackend | MysqlBackend;
 
 /** One call, and what has to hold however far it came. */

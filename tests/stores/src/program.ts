@@ -16,11 +16,14 @@ export async function buildProgram(entry: string): Promise<Program> {
   // Beside the entry, so that packages are found from there.
   const folder = join(dirname(entry), 'node_modules', '.programs');
   await mkdir(folder, { recursive: true });
-  const outfile = join(folder, `${process.pid}-${programs++}.mjs`);
+  const outdir = join(folder, `${process.pid}-${programs++}`);
   await build({
-    entryPoints: [entry],
-    outfile,
+    entryPoints: { main: entry },
+    outdir,
+    outExtension: { '.js': '.mjs' },
     bundle: true,
+    // What it imports when it needs it is not loaded before.
+    splitting: true,
     platform: 'node',
     format: 'esm',
     target: 'node20',
@@ -39,13 +42,13 @@ export async function buildProgram(entry: string): Promise<Program> {
   });
   return {
     start(args = []) {
-      const child = fork(outfile, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+      const child = fork(join(outdir, 'main.mjs'), args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
       const end = () => child.kill('SIGKILL');
       process.once('exit', end);
       child.once('exit', () => process.off('exit', end));
       return child;
     },
-    remove: () => rm(outfile, { force: true }),
+    remove: () => rm(outdir, { recursive: true, force: true }),
   };
 }
 

@@ -29,6 +29,8 @@ interface Races<Name extends string> {
   readonly program: string;
   /** Left out where the adapter's mutants, which are made for a single server, cannot run. */
   readonly mutants?: RaceMutants<Name> | undefined;
+  /** Whether each race is run over the adapter without its rule. Default: with `mutants`. */
+  readonly everyRule?: boolean | undefined;
   /** How long the sound backend beside the mutants may wait for its store. Left out: as long as core waits by default. */
   readonly deadline?: Millis | undefined;
 }
@@ -39,7 +41,7 @@ interface Races<Name extends string> {
  */
 export function racesOn<Name extends string>(
   harness: StoreHarness,
-  { program, mutants, deadline }: Races<Name>,
+  { program, mutants, everyRule = mutants !== undefined, deadline }: Races<Name>,
 ): void {
   let store: RunningStore | undefined;
   const pairs: RacePair[] = [];
@@ -80,7 +82,7 @@ export function racesOn<Name extends string>(
     );
   });
 
-  if (mutants === undefined) return;
+  if (mutants === undefined || !everyRule) return;
   it(
     'every race fails on an adapter with the rule taken out that it is about, and every such adapter fails a race',
     () => everyRuleIsRaced(mutants, running(), deadline),
