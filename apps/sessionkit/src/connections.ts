@@ -11,7 +11,11 @@ interface Connection {
   read: number;
   /** What had gone out when the last answer was finished. */
   written: number;
+  /** What to do when nothing is waiting any more. */
+  next: (() => void) | undefined;
 }
+
+const ignore = () => {};
 
 /**
  * The connections of a server, so that it can stop without cutting an answer. Node's own `closeIdleConnections` takes an answer for finished as soon as
@@ -25,7 +29,13 @@ export class Connections {
     server.on('connection', (socket) => {
       // Told of again when its request was offered another protocol.
       if (this.#open.has(socket)) return;
-      const connection: Connection = { waiting: new Map(), last: undefined, read: 0, written: 0 };
+      const connection: Connection = {
+        waiting: new Map(),
+        last: undefined,
+        read: 0,
+        written: 0,
+        next: undefined,
+      };
       this.#open.set(socket, connection);
       socket.once('close', () => {
         this.#open.delete(socket);
@@ -53,6 +63,26 @@ export class Connections {
   }
 
   /**
+   * Calls `act` as soon as no answer is under way on a connection that node has handed over; never when it closes before. Node hands over a pipelined
+   * request while the answer before it still has the connection.
+   */
+  whenFree(socket: Socket, act: () => void): void {
+    const connection = this.#open.get(socket);
+    if (connection === undefined || connection.waiting.size === 0) {
+      act();
+      return;
+    }
+    // Node has taken its own listener off. Its close says the same.
+    socket.on('error', ignore);
+    connection.next = () => {
+      // What the answer before has set to end an idle connection.
+      socket.setTimeout(0);
+      socket.off('error', ignore);
+      act();
+    };
+  }
+
+  /**
    * A request has begun.
    * @param done Called once, when its answer is over or its connection gone, with the bytes that were written for it.
    */
@@ -72,12 +102,8 @@ export class Connections {
     };
     const over = () => {
       if (!connection.waiting.delete(over)) return;
-      if (connection.waiting.size === 0) {
-        connection.last = undefined;
-        connection.read = socket.bytesRead;
-        if (this.#draining) socket.destroySoon();
-      }
       done(measure());
+      if (connection.waiting.size === 0) this.#free(socket, connection);
     };
     connection.waiting.set(over, request);
     connection.last = response;
@@ -97,6 +123,18 @@ export class Connections {
   /** Cuts all of them. */
   cut(): void {
     for (const socket of this.#open.keys()) socket.destroy();
+  }
+
+  #free(socket: Socket, connection: Connection): void {
+    const { next } = connection;
+    connection.last = undefined;
+    connection.next = undefined;
+    if (next !== undefined && socket.writable) {
+      next();
+      return;
+    }
+    connection.read = socket.bytesRead;
+    if (this.#draining) socket.destroySoon();
   }
 
   #closeIdle(): void {

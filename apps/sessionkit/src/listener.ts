@@ -31,6 +31,8 @@ type Offer = Pick<UpgradeParts, 'socket' | 'head'>;
 /** Close code for a client that is to come again elsewhere, or later (RFC 6455 section 7.4.1). */
 const GOING_AWAY = 1_001;
 
+const sendAway = (tunnel: OpenTunnel) => tunnel.end(GOING_AWAY, 'the gateway stops');
+
 /** What listeners of one service share. */
 export interface ServiceFront {
   readonly service: Service;
@@ -63,7 +65,7 @@ export class Listener {
   #config: ListenerConfig;
   /** Undefined: requests wait until it is known what they are for. */
   #serving: Serving | undefined;
-  #waiting: (() => void)[] = [];
+  #waiting: ((serving: Serving) => void)[] = [];
   /** Where it listens; undefined while it is stopped. */
   #port: Port | undefined;
   /** Those that were stopped, until their last connection is closed. */
@@ -75,6 +77,8 @@ export class Listener {
   /** Starts and stops are done one after the other. */
   #last: Promise<unknown> = Promise.resolve();
   #ended = false;
+  /** WebSockets are told to go away. */
+  #goingAway = false;
 
   constructor(config: ListenerConfig, logs: Logs) {
     this.#config = config;
@@ -86,7 +90,7 @@ export class Listener {
     this.#config = serving.config;
     this.#serving = serving;
     this.traffic.become(serving.front.traffic);
-    for (const accept of this.#waiting.splice(0)) accept();
+    for (const answer of this.#waiting.splice(0)) answer(serving);
   }
 
   get config(): ListenerConfig {
@@ -162,8 +166,9 @@ export class Listener {
 
   /** As a stop for ever, because the process stops: WebSockets are told. Resolves as {@link leave} does. */
   async drain(): Promise<void> {
+    this.#goingAway = true;
     await this.#end();
-    for (const tunnel of this.#tunnels) tunnel.end(GOING_AWAY, 'the gateway stops');
+    for (const tunnel of this.#tunnels) sendAway(tunnel);
     await this.#empty();
   }
 
@@ -224,34 +229,32 @@ export class Listener {
   }
 
   #accept(request: IncomingMessage, response: ServerResponse, connections: Connections, offer?: Offer): void {
-    const serving = this.#serving;
-    if (serving === undefined) {
-      this.#waiting.push(() => this.#accept(request, response, connections, offer));
-      return;
-    }
+    const written = new Promise<number>((resolve) => connections.begin(request, response, resolve));
+    const answer = (serving: Serving) => void this.#answer(serving, request, response, written, offer);
+    if (this.#serving === undefined) this.#waiting.push(answer);
+    else answer(this.#serving);
+  }
+
+  /** @param written resolves to the bytes of the answer when it is over */
+  async #answer(
+    serving: Serving,
+    request: IncomingMessage,
+    response: ServerResponse,
+    written: Promise<number>,
+    offer: Offer | undefined,
+  ): Promise<void> {
+    const { config, redacted, settings } = serving;
     const begun = performance.now();
-    const visited = new Visited(request, serving.settings);
-    let bytes: number | undefined;
-    let handled = false;
-    const finish = () => {
-      if (!handled || bytes === undefined) return;
-      const duration = performance.now() - begun;
-      const { config, redacted } = serving;
-      this.#log(config, visited.line(request, response, { bytes, duration, redacted }));
-      over();
-      if (this.traffic.activeRequests === 0) for (const resolve of this.#idle.splice(0)) resolve();
-    };
+    const visited = new Visited(request, settings);
     const over = this.traffic.begun();
-    connections.begin(request, response, (written) => {
-      bytes = written;
-      finish();
-    });
-    this.#handle(serving, request, response, visited, offer)
-      .catch((error: unknown) => this.#fail(error, response, visited))
-      .then(() => {
-        handled = true;
-        finish();
-      });
+    await this.#handle(serving, request, response, visited, offer).catch((error: unknown) =>
+      this.#fail(error, response, visited),
+    );
+    const bytes = await written;
+    const duration = performance.now() - begun;
+    this.#log(config, visited.line(request, response, { bytes, duration, redacted }));
+    over();
+    if (this.traffic.activeRequests === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   async #handle(
@@ -269,7 +272,7 @@ export class Listener {
       answerProblem(response, problem);
       return;
     }
-    if (offer !== undefined) return this.#switch(serving, request, response, visited, offer);
+    // Also before a switch: a page of another site learns nothing of what is here.
     const visit = await openVisit(front.service, request, response, settings, {
       view,
       onRefusal: ({ code }) => {
@@ -278,26 +281,21 @@ export class Listener {
     });
     if (visit === undefined) return;
     visited.open(visit);
-    await this.#pass(serving, request, response, visited, visit);
+    if (offer === undefined) await this.#pass(serving, request, response, visited, visit);
+    else await this.#switch(serving, request, response, visited, visit, offer);
   }
 
-  /** To a WebSocket. The session's word comes first: a page of another site learns nothing of what is here. */
+  /** To a WebSocket, unless the server answers something else. */
   async #switch(
     serving: Serving,
     request: IncomingMessage,
     response: ServerResponse,
     visited: Visited,
+    visit: Visit,
     offer: Offer,
   ): Promise<void> {
-    const visit = await serving.front.service.open(visited.view);
+    let tunnel: OpenTunnel | undefined;
     try {
-      if (visit.refusal !== undefined) {
-        visited.code = visit.refusal.code;
-        answerRefusal(response, visit.refusal);
-        return;
-      }
-      visited.open(visit);
-      let tunnel: OpenTunnel | undefined;
       await this.#pass(serving, request, response, visited, visit, {
         ...offer,
         finish: () => visit.finish({ status: 101, cacheControl: undefined }),
@@ -306,12 +304,16 @@ export class Listener {
           tunnel = opened;
           visited.switched = true;
           this.#tunnels.add(opened);
+          if (this.#goingAway) sendAway(opened);
         },
       });
       await tunnel?.over;
-      if (tunnel !== undefined) this.#tunnels.delete(tunnel);
     } finally {
-      visit.close();
+      // Any other answer closes it itself.
+      if (tunnel !== undefined) {
+        this.#tunnels.delete(tunnel);
+        visit.close();
+      }
     }
   }
 

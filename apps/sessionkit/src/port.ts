@@ -47,8 +47,10 @@ export class Port {
       onRequest(request, response, this.connections);
     this.#server = createServer(SERVER_OPTIONS, accept);
     this.#server.on('upgrade', (request, socket: Socket, head) => {
-      if (wantsWebSocket(request)) onUpgrade(request, socket, head, this.connections);
-      else readAsUsual(this.#server, request, socket, head);
+      this.connections.whenFree(socket, () => {
+        if (wantsWebSocket(request)) onUpgrade(request, socket, head, this.connections);
+        else readAsUsual(this.#server, request, socket, head);
+      });
     });
     // Their size is bounded; of more than 2,000 node would drop some, such as what a proxy has appended.
     this.#server.maxHeadersCount = 0;
