@@ -108,6 +108,8 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     refuse(api, new AdminError(405, 'This is no proxy.', { Allow: 'GET, HEAD' }), socket, undefined),
   );
   noteDropped(server, environment);
+  const sockets = socketsOf(server);
+  const isAnswering = (socket: Socket) => exchanges.get(socket)?.writableFinished === false;
   await listen(server, address, port);
 
   const bound = server.address() as AddressInfo;
@@ -119,7 +121,7 @@ export async function serveAdmin(options: ServeOptions): Promise<AdminServer> {
     renew: (files) => renew(server, files, environment),
     close: (drainTimeout = 10_000) => {
       api.endStreams?.();
-      return close(server, drainTimeout);
+      return close(server, sockets, isAnswering, drainTimeout);
     },
   };
 }
@@ -202,15 +204,36 @@ async function renew(server: Server, files: TlsFiles, environment: Environment):
   return () => (server as Server & HttpsServer).setSecureContext(tls);
 }
 
-function close(server: Server, drainTimeout: number): Promise<boolean> {
+/** What is connected; with TLS also what is beneath it. */
+function socketsOf(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  const add = (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  };
+  server.on('connection', add);
+  server.on('secureConnection', add);
+  return sockets;
+}
+
+function close(
+  server: Server,
+  sockets: ReadonlySet<Socket>,
+  isAnswering: (socket: Socket) => boolean,
+  drainTimeout: number,
+): Promise<boolean> {
   return new Promise((resolve) => {
     let finished = true;
     const timer = setTimeout(() => {
-      finished = false;
-      server.closeAllConnections();
+      finished = ![...sockets].some(isAnswering);
+      for (const socket of sockets) socket.destroy();
     }, drainTimeout);
-    // A connection becomes idle when its answer is finished, and would then be kept for its next request.
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK);
+    const idle = setInterval(() => {
+      // A connection becomes idle when its answer is finished, and would then be kept for its next request.
+      server.closeIdleConnections();
+      // For node one that has said nothing yet is not idle: browsers open some ahead, and so do checks of health.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+    }, IDLE_CHECK);
     server.close(() => {
       clearTimeout(timer);
       clearInterval(idle);

@@ -245,4 +245,25 @@ describe('closing', () => {
     await (await fetch(`${server.url}/v1/`, { headers: HEADERS })).text();
     expect(await server.close(2_000)).toBe(true);
   });
+
+  test('does not wait for a connection that has never said anything', async () => {
+    const { api } = await fixture();
+    const server = await serve(api);
+    const silent = connect(server.port, '127.0.0.1').resume();
+    await once(silent, 'connect');
+    // Taken by then: it was before this one.
+    await (await fetch(`${server.url}/v1/`, { headers: HEADERS })).text();
+    const closed = once(silent, 'close');
+    await server.close(20_000);
+    await closed;
+  }, 5_000);
+
+  test('cuts no answer when there is none under way', async () => {
+    const { api } = await fixture();
+    const server = await serve(api);
+    const begun = connect(server.port, '127.0.0.1').resume();
+    begun.write('GET /v1/');
+    await (await fetch(`${server.url}/v1/`, { headers: HEADERS })).text();
+    expect(await server.close(0)).toBe(true);
+  });
 });

@@ -1,11 +1,13 @@
+import { once } from 'node:events';
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { type IncomingMessage, request as plainRequest } from 'node:http';
 import { type RequestOptions, request as tlsRequest } from 'node:https';
+import { connect as plainConnect } from 'node:net';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { testEnvironment } from '@sessionkit/testkit';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type ServeOptions, serveAdmin } from '../src/index.js';
+import { type AdminApi, type ServeOptions, serveAdmin } from '../src/index.js';
 import { readTls } from '../src/tls.js';
 import { ADMIN, basic, type Fixture, fixture, temporaryFolder } from './fixture.js';
 
@@ -60,6 +62,34 @@ describe('TLS', () => {
     const server = await serve(f, { address: '0.0.0.0' });
     expect((await get(`https://127.0.0.1:${server.port}/v1/`)).status).toBe(200);
   });
+
+  test('is closed without waiting for connections that say nothing, before or after their handshake', async () => {
+    const f = await fixture();
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let closing: Promise<boolean> | undefined;
+    const api: AdminApi = {
+      async fetch(request, peer) {
+        closing = server.close(20_000);
+        await gate;
+        return f.api.fetch(request, peer);
+      },
+    };
+    const server = await serve({ ...f, api });
+    const { port } = server;
+    const ca = await readFile(at('ca.crt'));
+    const plain = plainConnect(port, '127.0.0.1').resume();
+    const secure = connect({ port, host: '127.0.0.1', ca }).resume();
+    await Promise.all([once(plain, 'connect'), once(secure, 'secureConnect')]);
+    const gone = Promise.all([once(plain, 'close'), once(secure, 'close')]);
+    const answer = get(`${server.url}/v1/`);
+    await gone;
+    release();
+    expect((await answer).status).toBe(200);
+    expect(await closing).toBe(true);
+  }, 5_000);
 
   test('is all that is spoken: plain HTTP gets no answer, and nothing falls over', async () => {
     const f = await fixture();

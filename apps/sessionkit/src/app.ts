@@ -192,11 +192,23 @@ export class App {
       await within(CLOSE_TIMEOUT, drained);
     }
     const left = now.aborted ? 0 : Math.max(0, drainTimeout - (Date.now() - begun));
-    const adminFinished = await this.#admin.close(left);
+    const adminFinished = await this.#closeAdmin(left, now);
+    if (!adminFinished) this.#logs.log('warning', 'answers of the admin API were cut');
     const closed = await within(CLOSE_TIMEOUT, this.#composition.close());
+    if (!closed) this.#logs.log('warning', `stores were not closed within ${CLOSE_TIMEOUT / 1000} s`);
     if (cut > 0) this.#logs.log('warning', `stopped: ${requests(cut, 'was', 'were')} cut`, { cut });
     else if (closed) this.#logs.log('info', 'stopped');
     return cut === 0 && adminFinished && closed;
+  }
+
+  /** Answers whether all its answers were finished within `timeout`, or before `now` aborted. */
+  async #closeAdmin(timeout: Millis, now: AbortSignal): Promise<boolean> {
+    const closings = [this.#admin.close(timeout)];
+    const hurry = () => void closings.push(this.#admin.close(0));
+    now.addEventListener('abort', hurry, { once: true });
+    await closings[0];
+    now.removeEventListener('abort', hurry);
+    return (await Promise.all(closings)).every((finished) => finished);
   }
 }
 
