@@ -34,7 +34,7 @@ export class AdminCredentials {
     }
     const text = Buffer.from(basic, 'base64').toString();
     const colon = text.indexOf(':');
-    return colon >= 0 && this.#names.has(text.slice(0, colon));
+    return colon >= 0 && this.#names.has(text.slice(0, colon).normalize('NFC'));
   }
 
   /** Reads who the users are. @throws SessionError `CONFIG_INVALID`: the users file is broken. */

@@ -13,6 +13,7 @@ test('credentials of the admin API are its tokens, and Basic ones that name a us
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
   const users = createUsers({ file: join(folder, 'users.json'), cost: { ln: 4, r: 1, p: 1 }, environment });
   await users.add('ann', 'open sesame', 'admin');
+  await users.add('zo\u00eb', 'open sesame', 'basic');
   const manager = createSessionManager({ environment });
   onTestFinished(() => manager.close());
   const api = createAdminApi({ manager, users, environment });
@@ -26,6 +27,8 @@ test('credentials of the admin API are its tokens, and Basic ones that name a us
     [`Bearer ${meta.token}`, true],
     [basic('ann:open sesame'), true],
     [basic('ann:a slip'), true],
+    [basic('zo\u00eb:open sesame'), true],
+    [basic('zoe\u0308:open sesame'), true],
     [basic('bob:open sesame'), false],
     ['Bearer s01k6y3v9qxm2r8t4w7z5b1c0d3.secret', false],
     [`Bearer a.${Buffer.from('{"iss":"https://id.example"}').toString('base64url')}.c`, false],
