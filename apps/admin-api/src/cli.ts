@@ -1,10 +1,9 @@
-import { randomBytes } from 'node:crypto';
-import { rm, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type Composition, compose, formatProblems, readConfig } from '@sessionkit/compose';
 import { SessionError } from '@sessionkit/session-core';
 import { createAdminApi } from './api.js';
 import { configuredSystem } from './configured.js';
+import { firstUserInFile } from './first-user.js';
 import { type AdminServer, serveAdmin } from './serve.js';
 import { createUsers, firstUser, type Users } from './users.js';
 
@@ -94,7 +93,7 @@ async function run(file: string, surroundings: Surroundings): Promise<number> {
         surroundings.out(JSON.stringify({ time: new Date(at).toISOString(), ...entry })),
     });
     server = await serveAdmin({ api, ...admin });
-    await makeFirstUser(users, admin.usersFile, surroundings);
+    await makeFirstUser(users, surroundings);
     surroundings.tell(`listening: admin ${server.url}`);
     await aborted(surroundings.stop);
     return (await server.close(drainTimeout)) ? 0 : 1;
@@ -115,11 +114,7 @@ function warnOfUnshared({ manager }: Composition, { tell }: Surroundings): void 
 }
 
 /** A random password is shown on a terminal, or else put into a file: a log would keep it for everybody. */
-async function makeFirstUser(
-  users: Users,
-  usersFile: string,
-  { tell, terminal }: Surroundings,
-): Promise<void> {
+async function makeFirstUser(users: Users, { tell, terminal }: Surroundings): Promise<void> {
   const present = await users.list();
   if (present.some(({ account }) => account === 'admin')) return;
   if (present.some(({ name }) => name === 'admin'))
@@ -131,14 +126,9 @@ async function makeFirstUser(
       first.password === undefined ? 'with the given password' : `shown this once: ${first.password}`;
     return tell(`made the admin user ${first.name}, ${password}`);
   }
-  // Written before the user is made, so that there is never a user whose password nobody knows.
-  const password = randomBytes(18).toString('base64url');
-  const file = `${usersFile}.password`;
-  await rm(file, { force: true });
-  await writeFile(file, `${password}\n`, { flag: 'wx', mode: 0o600 });
-  const first = await firstUser(users, { password });
-  if (first === undefined) await rm(file, { force: true });
-  else tell(`made the admin user ${first.name}; its password is in ${file}, which may be deleted`);
+  const first = await firstUserInFile(users);
+  if (first === undefined) return;
+  tell(`made the admin user ${first.name}; its password is in ${first.file}, which may be deleted`);
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

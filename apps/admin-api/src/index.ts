@@ -3,6 +3,7 @@ export { type AdminApi, type AdminApiOptions, createAdminApi } from './api.js';
 export type { Operator } from './auth.js';
 export { configuredFilters, configuredModules, configuredServers, shownParameters } from './configured.js';
 export { type NodeHandler, toNodeHandler } from './embed.js';
+export { type FirstUserInFile, firstUserInFile } from './first-user.js';
 export { createMeter, type Lag, type Load, type Meter, type ThreadInfo, thisThread } from './meter.js';
 export type { Authenticate } from './own-auth.js';
 export type { ScryptCost } from './password.js';

@@ -1,5 +1,7 @@
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { firstUser } from '../src/index.js';
+import { firstUser, firstUserInFile } from '../src/index.js';
 import { openUsers as open } from './users-file.js';
 
 describe('the first user', () => {
@@ -53,5 +55,36 @@ describe('the first user', () => {
     ]);
     expect(made.filter((first) => first !== undefined)).toHaveLength(1);
     expect(await users.list()).toHaveLength(1);
+  });
+
+  test('has its password in a file only its owner can read, in place of one from earlier', async () => {
+    const { users, file } = await open();
+    await writeFile(`${file}.password`, 'of an earlier one\n', { mode: 0o644 });
+    expect(await firstUserInFile(users)).toEqual({ name: 'admin', file: `${file}.password` });
+    expect((await stat(`${file}.password`)).mode & 0o777).toBe(0o600);
+    const password = await readFile(`${file}.password`, 'utf8');
+    expect(await users.verify('admin', password.trimEnd())).toMatchObject({ account: 'admin' });
+    expect(await firstUserInFile(users)).toBeUndefined();
+    expect(await readFile(`${file}.password`, 'utf8')).toBe(password);
+  });
+
+  test('has the file of the process that made it, of several that start together', async () => {
+    const { users, file, again } = await open();
+    const made = await Promise.all([users, again(), again(), again()].map((each) => firstUserInFile(each)));
+    expect(made.filter((first) => first !== undefined)).toEqual([
+      { name: 'admin', file: `${file}.password` },
+    ]);
+    const password = await readFile(`${file}.password`, 'utf8');
+    expect(await users.verify('admin', password.trimEnd())).toMatchObject({ account: 'admin' });
+    const left = (await readdir(dirname(file))).filter((name) => name.includes('.password'));
+    expect(left).toEqual(['users.json.password']);
+  });
+
+  test('has a file of another name where that of its password cannot be replaced', async () => {
+    const { users, file } = await open();
+    await mkdir(`${file}.password`);
+    const made = await firstUserInFile(users);
+    const password = await readFile(made?.file ?? '', 'utf8');
+    expect(await users.verify('admin', password.trimEnd())).toMatchObject({ account: 'admin' });
   });
 });

@@ -1,8 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
-import { firstUser, type Users } from '@sessionkit/admin-api';
-import { SessionError } from '@sessionkit/session-core';
+import { firstUser, firstUserInFile, type Users } from '@sessionkit/admin-api';
 import type { Logs } from './log.js';
 
 /** 144 random bits. */
@@ -23,35 +20,21 @@ export async function makeFirstUser(users: Users, usersFile: string, logs: Logs)
     return;
   }
   if (process.env.SESSIONKIT_ADMIN_PASSWORD) {
-    await firstUser(users);
+    if ((await firstUser(users)) === undefined) return;
     logs.log('notice', 'the admin user "admin" was made, with the password of SESSIONKIT_ADMIN_PASSWORD');
     return;
   }
-  const password = generatePassword();
   if (process.stdout.isTTY) {
+    const password = generatePassword();
     const made = await firstUser(users, { password });
     if (made === undefined) return;
     process.stdout.write(`\nThe admin user was made. It is shown this once:\n  ${made.name} ${password}\n\n`);
     return;
   }
-  // Written before the user is made, so that there is never a user whose password nobody knows.
-  const file = `${usersFile}.password`;
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await rm(file, { force: true });
-    await writeFile(file, `${password}\n`, { flag: 'wx', mode: 0o600 });
-  } catch (cause) {
-    throw new SessionError(
-      'CONFIG_INVALID',
-      `the password of the first admin user cannot be written to ${file}: make its folder writable, or set SESSIONKIT_ADMIN_PASSWORD`,
-      { cause },
-    );
-  }
-  const made = await firstUser(users, { password });
-  if (made === undefined) await rm(file, { force: true });
-  else
-    logs.log(
-      'notice',
-      `the admin user "${made.name}" was made; its password is in ${file}, which you may delete`,
-    );
+  const made = await firstUserInFile(users);
+  if (made === undefined) return;
+  logs.log(
+    'notice',
+    `the admin user "${made.name}" was made; its password is in ${made.file}, which you may delete`,
+  );
 }
