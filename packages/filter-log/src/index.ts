@@ -14,8 +14,11 @@ export interface LogOptions {
   readonly level?: LogLevel | undefined;
 }
 
+/** Scheme and authority of a target in absolute form (RFC 9112 section 3.2.2), which may hold a user and a password. */
+const ORIGIN = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i;
+
 /**
- * Writes a line for each request of a session into the log of that session: method, path, status, bytes, milliseconds. Nothing of the query, of header
+ * Writes a line for each request of a session into the log of that session: method, path, status, bytes, milliseconds. Nothing of the query, of the host, of header
  * fields or of bodies is in it. And one for what happens to the session in this process: its begin and end, logins, new secrets, saves that lost.
  *
  * @throws SessionError `CONFIG_INVALID` for a level that is none.
@@ -34,7 +37,7 @@ export function log({ level = 'info' }: LogOptions = {}): Filter {
     close: happenings.follow(target),
     async handle({ request, response }, next) {
       const begun = performance.now();
-      const [path] = (request.url ?? '').split('?', 1);
+      const path = pathOf(request.url ?? '');
       let status = 0;
       let bytes = 0;
       observeAnswer(response, {
@@ -54,4 +57,9 @@ export function log({ level = 'info' }: LogOptions = {}): Filter {
     },
   });
   return { type: 'log', open, diagnostics: () => ({ lines }) };
+}
+
+function pathOf(target: string): string {
+  const [path = ''] = target.replace(ORIGIN, '').split(/[?#]/, 1);
+  return path || '/';
 }

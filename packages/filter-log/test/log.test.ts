@@ -43,6 +43,23 @@ it('writes method, path, status and bytes of each request, and nothing of its qu
   expect(lines).toEqual(['info POST /cart/1 201, 7 bytes, N ms']);
 });
 
+it.each([
+  ['http://user:private@host/cart?token=private', '/cart'],
+  ['HTTP://user:private@host?token=private', '/'],
+  ['/cart#private', '/cart'],
+  ['*', '*'],
+])('writes of the target %s only the path %s', async (target, path) => {
+  const { lines, url } = await serve(log(), async (response) => void response.end());
+  await new Promise<void>((resolve, reject) => {
+    const sent = request(url, { path: target, method: 'OPTIONS' }, (response) => {
+      response.resume().once('close', resolve);
+    });
+    sent.on('error', reject);
+    sent.end();
+  });
+  expect(lines).toEqual([`info OPTIONS ${path} 200, 0 bytes, N ms`]);
+});
+
 it('says of an answer that was cut that it was', async () => {
   const { lines, url } = await serve(log({ level: 'warning' }), async (response) => {
     response.write('part');
