@@ -76,6 +76,10 @@ export function packHead(record: SessionRecord): string {
 /** Members of a hash as `HMGET` answers them, in the order head, seen, kill, ended, data. */
 export type ReadMembers = readonly (string | null)[];
 
+export function hasEnded([, , , ended = null]: ReadMembers): boolean {
+  return ended !== null;
+}
+
 /**
  * The record of these members; undefined when none of them is there, `RECORD_CORRUPT` when they make no sense. Without data (a list) the fifth member is left out.
  */

@@ -41,7 +41,7 @@ export class Doubts {
     if (decided.length === 0) return;
     const found = await store.members(
       decided.map(([id]) => id),
-      false,
+      'head',
       signal,
     );
     const commands = decided.flatMap(([id, { service, user }], at) => {

@@ -10,7 +10,7 @@ import {
   type SessionId,
   type SessionRecord,
 } from '@sessionkit/session-core';
-import { unpack, unstorable } from './codec.js';
+import { hasEnded, unpack, unstorable } from './codec.js';
 import { behind, idOf, timeOf } from './entries.js';
 import type { RedisStore } from './store.js';
 
@@ -89,21 +89,23 @@ export class Listing {
       startedBefore === undefined || startedBefore + ID_LATE > LAST_TIME
         ? '+'
         : `(${idAt(startedBefore + ID_LATE)}`;
-    const size = Math.min(wanted, CHUNK);
+    let size = Math.min(wanted, CHUNK);
     let start = from;
     let last: SessionId | undefined;
     for (;;) {
       const range = ['ZRANGEBYLEX', key, start, to, 'LIMIT', '0', `${size}`];
       const members = (await this.#store.send('list', range, signal)) as string[];
       const ids = members.map(idOf);
-      const found = await this.#store.members(ids, false, signal);
+      const found = await this.#store.members(ids, query.state === 'open' ? 'open' : 'head', signal);
       const matching: SessionRecord[] = [];
       const strangers: string[] = [];
       const repeated: string[] = [];
       for (const [at, id] of ids.entries()) {
         const read = found[at];
-        const record = read === undefined || read instanceof SessionError ? read : unpack(id, read);
         // What cannot be understood is told to whoever loads it.
+        if (read === undefined || read instanceof SessionError) continue;
+        if (query.state === 'open' && hasEnded(read)) continue;
+        const record = unpack(id, read);
         if (record instanceof SessionError) continue;
         if (id === last) repeated.push(members[at] as string);
         else if (record === undefined || !belongs(record, query)) strangers.push(members[at] as string);
@@ -117,6 +119,8 @@ export class Listing {
       const end = members.at(-1);
       if (end === undefined || members.length < size) return undefined;
       start = `(${end}`;
+      // Sessions that have ended stand in front of the living, as many as are kept.
+      if (matching.length * 2 < size) size = Math.min(size * 2, CHUNK);
     }
   }
 
@@ -126,7 +130,7 @@ export class Listing {
     const old = members.filter((member) => timeOf(member) < before);
     if (old.length === 0) return;
     await this.#store.send('list', ['ZREM', key, ...old], signal);
-    const found = await this.#store.members(old.map(idOf), false, signal);
+    const found = await this.#store.members(old.map(idOf), 'head', signal);
     const back = old.filter((member, at) => {
       const read = found[at];
       const record =

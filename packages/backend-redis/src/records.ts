@@ -48,7 +48,7 @@ export async function load(
   signal: AbortSignal,
 ): Promise<(SessionRecord | undefined | SessionError)[]> {
   store.check(signal);
-  const found = await store.reachable(ids, true, signal);
+  const found = await store.reachable(ids, 'all', signal);
   return found.map((members, at) =>
     members instanceof SessionError ? members : unpack(ids[at] as SessionId, members),
   );
@@ -236,7 +236,7 @@ export async function end(
   signal: AbortSignal,
 ): Promise<SessionId[]> {
   store.check(signal);
-  const found = await store.members(ids, false, signal);
+  const found = await store.members(ids, 'head', signal);
   const ended: SessionId[] = [];
   const { durable } = store.options;
   let left = ids.flatMap((id, at) => standing(id, found[at] as ReadMembers | SessionError, durable) ?? []);

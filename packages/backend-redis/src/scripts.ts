@@ -99,14 +99,15 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
       return {'yes', due, service, user}`),
 
     /**
-     * Keys: records. Argument: 1 when the data is wanted. Answers the read members of each, or the error of one that is no hash. One script is less work for both sides than a
-     * command for each session.
+     * Keys: records. Argument: `all` with the data, `head` without, `open` without and of those that have ended only that they have. Answers the read members of each, or the error
+     * of one that is no hash. One script is less work for both sides than a command for each session.
      */
     load: new Script(`
       local found = {}
       for at, key in ipairs(KEYS) do
         local members
-        if ARGV[1] == '1' then members = redis.pcall('HMGET', key, ${head}, ${seen}, ${kill}, ${ended}, ${data})
+        if ARGV[1] == 'open' and type(redis.pcall('HGET', key, ${ended})) == 'string' then members = {false, false, false, ''}
+        elseif ARGV[1] == 'all' then members = redis.pcall('HMGET', key, ${head}, ${seen}, ${kill}, ${ended}, ${data})
         else members = redis.pcall('HMGET', key, ${head}, ${seen}, ${kill}, ${ended}) end
         found[at] = members.err or members
       end

@@ -33,7 +33,7 @@ export async function claim(store: RedisStore, wanted: Claim, signal: AbortSigna
   const claims = new Map<SessionId, string>();
   for (let n = 0; n < waiting.length; n += 2) claims.set(waiting[n] as SessionId, waiting[n + 1] ?? '');
   const ids = [...new Set([...claims.keys(), ...members.map(idOf)])];
-  const found = await store.members(ids, false, signal);
+  const found = await store.members(ids, 'head', signal);
 
   const free: string[] = [];
   const taken: string[] = [];

@@ -10,6 +10,9 @@ import type { CheckedOptions } from './options.js';
 import { inFull, isUnknownScript, type ScriptCommand } from './script.js';
 import { makeScripts, type Scripts } from './scripts.js';
 
+/** Which members of a session are read: all; all but the data; or those, and of one that has ended it may be nothing but that it has. */
+export type Wanted = 'all' | 'head' | 'open';
+
 /** What the parts of a backend share: the connection, its faults, the store's clock, keys and scripts. */
 export class RedisStore {
   readonly options: CheckedOptions;
@@ -150,13 +153,13 @@ export class RedisStore {
     return [...slots.values()];
   }
 
-  /** The read members of these sessions, with or without their data, in one round trip; a fault in the place of what is no hash. */
+  /** The read members of these sessions in one round trip; a fault in the place of what is no hash. */
   async members(
     ids: readonly SessionId[],
-    data: boolean,
+    wanted: Wanted,
     signal: AbortSignal,
   ): Promise<(ReadMembers | SessionError)[]> {
-    const found = await this.reachable(ids, data, signal);
+    const found = await this.reachable(ids, wanted, signal);
     for (const each of found) if (each instanceof SessionError && each.code !== 'RECORD_CORRUPT') throw each;
     return found;
   }
@@ -164,15 +167,15 @@ export class RedisStore {
   /** As {@link members}, with a fault in the place of each whose server could not be asked; thrown when it is all of them. */
   async reachable(
     ids: readonly SessionId[],
-    data: boolean,
+    wanted: Wanted,
     signal: AbortSignal,
   ): Promise<(ReadMembers | SessionError)[]> {
     const groups = this.bySlot([...ids.keys()], (at) => ids[at] as SessionId);
     const commands = groups.map((places) => {
       const keys = places.map((at) => this.keys.record(ids[at] as SessionId));
       const [key = ''] = keys;
-      if (keys.length > 1) return this.scripts.load.command(keys, [data ? '1' : '0']);
-      return ['HMGET', key, ...(data ? this.#members : this.#headMembers)];
+      if (keys.length > 1) return this.scripts.load.command(keys, [wanted]);
+      return ['HMGET', key, ...(wanted === 'all' ? this.#members : this.#headMembers)];
     });
     const answers = await this.sendEach('load', commands, signal);
     const found: (ReadMembers | SessionError)[] = [];

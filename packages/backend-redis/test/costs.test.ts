@@ -149,6 +149,28 @@ describe('with 10,000 sessions', () => {
   });
 });
 
+it('a page of living sessions passes over the ended ones in front of them, many at a time and unread', async () => {
+  const { environment } = own();
+  const backend = own().backend({ prefix: 'ended:' });
+  await backend.now(signal);
+  const over = await stored(backend, 1_200, () => ({}));
+  const at = environment.now();
+  const how = { at, cause: 'logout', by: undefined, keepUntil: at + 60_000 } as const;
+  await backend.end(
+    over.map(({ id }) => id),
+    how,
+    signal,
+  );
+  await environment.advance(1);
+  const living = await stored(backend, 20, () => ({}));
+  const { sent, counted } = await costs(async () => {
+    const { items } = await backend.list({ limit: 20, state: 'open' }, signal);
+    expect(items.map(({ id }) => id)).toEqual(living.map(({ id }) => id).sort());
+  });
+  expect(sent).toBe('7 zrangebylex + 7 evalsha');
+  expect(counted).toMatch(/(^|\+ )20 hmget( |$)/);
+});
+
 it('the memory that a session takes is told', { timeout: 60_000 }, async () => {
   const backend = own().backend({ prefix: 'sized:' });
   const readme = readFileSync(join(import.meta.dirname, '..', 'README.md'), 'utf8');
