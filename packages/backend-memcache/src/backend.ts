@@ -125,7 +125,7 @@ export class MemcacheBackend implements Backend, Inspectable, Journal, Presence 
         );
       else if (settings.evictions !== 'off')
         warn(
-          `evicts: when its memory (${Math.round(Number(settings.maxbytes) / MIB)} MiB) is full it drops sessions, and their users are logged out. Give it enough (-m), or start it with -M, so that it refuses new sessions instead`,
+          `evicts: when its memory (${Math.round(Number(settings.maxbytes) / MIB)} MiB) is full it drops sessions, and their users are logged out. Give it enough (-m). With -M it refuses new sessions instead, and last uses as well: who is active is then logged out as idle`,
         );
       if (most < options.maxRecordBytes + ITEM_OVERHEAD)
         warn(`takes values of ${most} bytes at most (-I): maxRecordBytes must be less by ${ITEM_OVERHEAD}`);
