@@ -44,7 +44,7 @@ export class Journals {
       lines.push([at, kind, text]);
     }
     const ids = [...byId.keys()];
-    const heads = await this.#records.heads(call, ids);
+    const heads = await this.#records.stored(call, ids);
     const batch = digest(batchId).slice(0, 16);
     await Promise.all(
       ids.map(async (id, n) => {

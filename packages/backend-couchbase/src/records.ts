@@ -60,6 +60,28 @@ export class Records {
     );
   }
 
+  /** As {@link heads}, but with the last uses of the last saves: one read for each, in place of two. */
+  async stored(call: Call, ids: readonly SessionId[]): Promise<(SessionRecord | undefined | SessionError)[]> {
+    const { keys } = this.#store.options;
+    return Promise.all(
+      ids.map(async (id) => {
+        const found = await call.parts(keys.session(id), 'session');
+        return found && decodedHead(id, found.parts[0], undefined);
+      }),
+    );
+  }
+
+  /** What was {@link stored}, with its last uses; those of what has ended are in its documents. */
+  async used(call: Call, records: readonly SessionRecord[]): Promise<SessionRecord[]> {
+    return Promise.all(
+      records.map(async (record) => {
+        if (record.ended !== undefined) return record;
+        const seen = await call.get(this.#store.options.keys.seen(record.id));
+        return { ...record, seenAt: Math.max(record.seenAt, this.#lastUse(seen)) };
+      }),
+    );
+  }
+
   async save(call: Call, record: SessionRecord): Promise<boolean> {
     const { id } = record;
     if (!isSessionId(id)) throw new SessionError('INVALID_VALUE', 'the id has not the form of a session id');

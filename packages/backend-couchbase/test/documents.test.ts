@@ -174,15 +174,19 @@ it('a record of more than 20 MB is refused before it is sent, or by the server',
 it('a session whose user is another is in one list, also when an entry was left behind', async () => {
   const idsOf = async (user: string) =>
     (await backend.list({ limit: 9, user }, signal)).items.map(({ id }) => id);
+  const entries = async (user: string) =>
+    Object.keys((await documents.get(`${prefix}user:${digest(user)}`)).content.sessions);
+  const early = couchbase(documents, { prefix, now: () => now - 120_000 });
   for (const what of [undefined, STATUS.tooLarge]) {
-    const record = await stored({ user: 'ann', startedAt: now - 120_000 });
+    const record = makeRecord(environment, { user: 'ann' });
+    expect(await early.save(record, signal)).toBe(true);
     if (what !== undefined) await server.inject({ operation: 'replace', key: digest('ann'), what, times: 1 });
     // It is saved: that its entry stays with the user of before fails nothing.
     const bob = nextRecord(environment, record, { user: 'bob', epoch: 1 });
     expect(await backend.save(bob, signal)).toBe(true);
-    const { content } = await documents.get(`${prefix}user:${digest('ann')}`);
-    expect(Object.hasOwn(content.sessions, record.id)).toBe(what !== undefined);
+    expect(await entries('ann')).toEqual(what === undefined ? [] : [record.id]);
     expect(await idsOf('ann')).toEqual([]);
+    expect(await entries('ann'), 'taken out by the list').toEqual([]);
     expect(await idsOf('bob')).toContain(record.id);
   }
 });
