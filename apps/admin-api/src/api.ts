@@ -32,7 +32,7 @@ export interface AdminApiOptions {
   readonly basePath?: string | undefined;
   /** Names, without a port, that may stand in `Host` besides those of loopback and of the listener. */
   readonly hosts?: readonly string[] | undefined;
-  /** Told of each request but those for `/healthz` and `/readyz`. */
+  /** Told of each request but those for `/healthz` and `/readyz`. What it throws is logged. */
   readonly access?: ((entry: AccessEntry) => void) | undefined;
   /** Further reasons why the process is not ready, in words fit for anybody. */
   readonly health?: (() => Promise<readonly string[]>) | undefined;
@@ -97,6 +97,19 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
     showData: options.showData ?? false,
   });
 
+  /** What was asked for is done by then: a callback that fails changes nothing of the answer. */
+  const note = (entry: AccessEntry) => {
+    try {
+      options.access?.(entry);
+    } catch (error) {
+      environment.log({
+        level: 'error',
+        message: 'admin API: a request could not be noted by `access`',
+        error,
+      });
+    }
+  };
+
   return {
     async fetch(request, peer = {}) {
       const at = environment.now();
@@ -114,7 +127,7 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
       if (options.access !== undefined && !unlogged) {
         const { status } = response;
         const known = exchange.user !== undefined || (status !== 401 && status !== 429);
-        options.access({
+        note({
           at,
           actor: exchange.user?.name,
           claimed: known ? undefined : await authenticator.claimed(request),
@@ -135,7 +148,7 @@ export function assembleAdminApi(options: AdminApiOptions, routes: readonly Rout
     endStreams: () => feed.end(),
 
     refused(status, { remoteAddress }) {
-      options.access?.({
+      note({
         at: environment.now(),
         actor: undefined,
         claimed: undefined,

@@ -1,17 +1,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
+import { type Environment, processEnvironment } from '@sessionkit/session-core';
 import type { AdminApi } from './api.js';
-import { AdminError } from './errors.js';
-import { errorResponse, withCommonHeaders } from './respond.js';
+import { faultResponse } from './fault.js';
 
 /** A handler as node:http, Express and Connect take it. */
 export type NodeHandler = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>;
+
+export interface NodeHandlerOptions {
+  /** The process log. */
+  readonly environment?: Pick<Environment, 'log'> | undefined;
+}
 
 /**
  * The admin API for the server of an application: `app.use('/ops', toNodeHandler(api))` in Express, or called for the paths below `basePath` in node:http.
  * Its own limits on time and size of requests are those of that server.
  */
-export function toNodeHandler(api: AdminApi): NodeHandler {
+export function toNodeHandler(
+  api: AdminApi,
+  { environment = processEnvironment }: NodeHandlerOptions = {},
+): NodeHandler {
   const handler = getRequestListener(
     (request, { incoming, outgoing }) => {
       const { remoteAddress, localAddress } = incoming.socket;
@@ -28,8 +36,7 @@ export function toNodeHandler(api: AdminApi): NodeHandler {
     },
     {
       overrideGlobalObjects: false,
-      errorHandler: () =>
-        withCommonHeaders(errorResponse(new AdminError(400, 'The request is malformed.'), true), Date.now()),
+      errorHandler: (error) => faultResponse(api, error, environment),
     },
   );
   return async (incoming, outgoing) => {

@@ -2,7 +2,7 @@ export type { AccessEntry } from './access.js';
 export { type AdminApi, type AdminApiOptions, createAdminApi } from './api.js';
 export type { Operator } from './auth.js';
 export { configuredFilters, configuredModules, configuredServers, shownParameters } from './configured.js';
-export { type NodeHandler, toNodeHandler } from './embed.js';
+export { type NodeHandler, type NodeHandlerOptions, toNodeHandler } from './embed.js';
 export { type FirstUserInFile, firstUserInFile } from './first-user.js';
 export { createMeter, type Lag, type Load, type Meter, type ThreadInfo, thisThread } from './meter.js';
 export type { Authenticate } from './own-auth.js';

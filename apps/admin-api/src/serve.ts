@@ -9,13 +9,13 @@ import { createServer as createHttps, type Server as HttpsServer } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { getRequestListener, RequestError } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { type Environment, type Millis, processEnvironment, SessionError } from '@sessionkit/session-core';
 import type { AdminApi } from './api.js';
 import { AdminError } from './errors.js';
+import { faultResponse } from './fault.js';
 import { isLoopback } from './guard.js';
 import { refusalOf, writeRefusal } from './malformed.js';
-import { errorResponse, withCommonHeaders } from './respond.js';
 import { readTls, type TlsFiles } from './tls.js';
 
 export interface ServeOptions {
@@ -136,16 +136,7 @@ function createListener(api: AdminApi, address: string, environment: Environment
     },
     {
       overrideGlobalObjects: false,
-      errorHandler: (error) => {
-        const shown =
-          error instanceof RequestError
-            ? refusalOf({})
-            : new AdminError(500, 'The request could not be handled.');
-        if (shown.status === 500)
-          environment.log({ level: 'error', message: 'admin API: a request could not be handled', error });
-        api.refused?.(shown.status, {});
-        return withCommonHeaders(errorResponse(shown, true), Date.now());
-      },
+      errorHandler: (error) => faultResponse(api, error, environment),
     },
   );
 }

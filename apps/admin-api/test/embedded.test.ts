@@ -280,6 +280,33 @@ describe('in the server of an application', () => {
     expect(text).toMatch(/\{\s*"errors": \[\s*\{\s*"detail": "The request is malformed\."/);
   });
 
+  it('a change whose note the application fails to take is answered as done, and the log tells', async () => {
+    const fx = await fixture();
+    const { id } = await fx.start();
+    const access = () => {
+      throw new Error('the disk is full');
+    };
+    const url = await listen(toNodeHandler(apiOf(fx, { access })));
+    const ended = await fetch(`${url}${BASE}/v1/sessions/${id}`, { method: 'DELETE', headers: ann });
+    expect(ended.status).toBe(204);
+    expect(fx.environment.entries.at(-1)).toMatchObject({
+      level: 'error',
+      error: { message: 'the disk is full' },
+    });
+  });
+
+  it('a request that the API fails at is a 500, and the log tells why', async () => {
+    const { environment } = await fixture();
+    const api = { fetch: () => Promise.reject(new Error('the secret reason')) };
+    const answer = await fetch(await listen(toNodeHandler(api, { environment })));
+    expect(answer.status).toBe(500);
+    expect(await answer.text()).not.toContain('secret reason');
+    expect(environment.entries.at(-1)).toMatchObject({
+      level: 'error',
+      error: { message: 'the secret reason' },
+    });
+  });
+
   it.each([
     ['as text', '{"data":{}}'],
     ['as bytes', Buffer.from('{"data":{}}')],
