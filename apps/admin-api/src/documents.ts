@@ -14,6 +14,4 @@ export class Links {
     `${this.#base}/${names.map((name) => `${encodeURIComponent(name)}/`).join('')}`;
   readonly sessions = () => `${this.#base}/sessions/`;
   readonly session = (id: SessionId) => `${this.#base}/sessions/${id}/`;
-  readonly servicesOf = (id: SessionId) => `${this.#base}/sessions/${id}/relationships/services/`;
-  readonly services = () => `${this.#base}/services/`;
 }

@@ -20,7 +20,7 @@ export function answerProblem(response: ServerResponse, document: Problem): void
   response.end(JSON.stringify(document));
 }
 
-/** Answers a refusal of a visit that no handler has seen. */
+/** Answers a refusal of a visit. Nothing of another answer may have gone out. */
 export function answerRefusal(response: ServerResponse, refusal: Refusal): void {
   for (const [name, value] of refusal.headers) response.appendHeader(name, value);
   response.writeHead(refusal.status, { 'content-type': TYPE });
