@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 import {
   attach,
+  attachUpgrade,
   type HttpOptions,
   httpSettings,
+  isUpgrade,
   nodeRequest,
   noteOpened,
   type SessionMiddleware,
+  upgradeRequest,
 } from '@sessionkit/http-node';
 import { type Service, type Session, SessionError } from '@sessionkit/session-core';
 import { passportUser, type UserOf } from './user.js';
@@ -38,12 +41,13 @@ export function expressSession(service: Service, options: ExpressSessionOptions 
   return (request, response, next) => {
     // Mounted twice, or another one stands before it. It is not asked: that would be a use of it.
     if ('session' in request) return next();
-    const view = nodeRequest(request, settings);
+    const upgrade = isUpgrade(response);
+    const view = upgrade ? upgradeRequest(request, settings) : nodeRequest(request, settings);
     service
       .open(view)
       .then((opened) => {
         const visit = new ExpressVisit(opened, { service, request, view, userOf });
-        const answer = attach(visit, request, response, settings);
+        const answer = upgrade ? attachUpgrade(visit, request) : attach(visit, request, response, settings);
         if (answer === undefined) return;
         visit.install();
         (request as VisitedRequest)[below] = visit;

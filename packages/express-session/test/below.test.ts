@@ -1,4 +1,5 @@
-import type { IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { memory } from '@sessionkit/backend-memory';
 import { createSessionManager, processEnvironment } from '@sessionkit/session-core';
 import { cookie } from '@sessionkit/transport-cookie';
@@ -103,4 +104,51 @@ it('touch is a use of the session, and calls back', async () => {
 
 it('says what is missing when a handler has no expressSession before it', () => {
   expect(() => sessionOf({} as IncomingMessage)).toThrow('put expressSession before this handler');
+});
+
+it('of an upgrade, which libraries of WebSockets hand over with nothing for a response, may be changed and saved', async () => {
+  const manager = createSessionManager();
+  onTestFinished(() => manager.close());
+  const service = manager.service('app', {
+    backend: memory(),
+    transports: [cookie({ name: 'sid' })],
+    autoCreate: 'on_write',
+  });
+  const session = expressSession(service);
+  const server = createServer((request, response) =>
+    session(request, response, () => {
+      const { session: own } = request as AppRequest;
+      own.n = Number(own.n ?? 0) + 1;
+      response.end(String(own.n));
+    }),
+  );
+  server.on('upgrade', (request, socket) =>
+    session(request, {} as ServerResponse, (error) => {
+      const { session: own } = request as AppRequest;
+      own.n = Number(own.n) + 10;
+      own.save((fault) => socket.end(`${error ?? fault ?? own.n}`));
+    }),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const browser = new Browser(port);
+  expect((await browser.get('/')).text).toBe('1');
+  const text = await new Promise<string>((resolve) => {
+    let read = '';
+    const socket = connect(port, '127.0.0.1');
+    socket.on('data', (chunk) => {
+      read += chunk;
+    });
+    socket.on('close', () => resolve(read));
+    void browser
+      .value('sid')
+      .then((sid) =>
+        socket.write(
+          `GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nCookie: sid=${sid}\r\n\r\n`,
+        ),
+      );
+  });
+  expect(text).toBe('11');
+  expect((await browser.get('/')).text).toBe('12');
 });

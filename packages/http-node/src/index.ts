@@ -12,4 +12,11 @@ export {
 export { redactUrl } from './redact.js';
 export { nodeRequest } from './request.js';
 export { type HttpOptions, type HttpSettings, httpSettings } from './settings.js';
-export { openUpgrade, refuseUpgrade, type Upgrade } from './upgrade.js';
+export {
+  attachUpgrade,
+  isUpgrade,
+  openUpgrade,
+  refuseUpgrade,
+  type Upgrade,
+  upgradeRequest,
+} from './upgrade.js';

@@ -3,6 +3,7 @@ import { type Access, checkAccess, type Service, type Session, SessionError } fr
 import { type Answer, attach } from './answer.js';
 import { nodeRequest } from './request.js';
 import { type HttpOptions, httpSettings } from './settings.js';
+import { attachUpgrade, isUpgrade, upgradeRequest } from './upgrade.js';
 
 /** A request that has passed {@link sessionMiddleware}. */
 export interface SessionRequest<Data = unknown, Input = Data> extends IncomingMessage {
@@ -15,25 +16,28 @@ export type SessionMiddleware = (
   next: (error?: unknown) => void,
 ) => void;
 
+type Opened = Pick<Answer, 'visit' | 'refuse'>;
+
 /** What {@link requireSession} needs of the middleware before it. */
 const opened = Symbol('sessionkit.opened');
 interface OpenedRequest extends IncomingMessage {
-  [opened]: { readonly service: Service; readonly answer: Answer };
+  [opened]: { readonly service: Service; readonly answer: Opened };
 }
 
 /**
  * Makes a middleware for Connect and Express that gives every request its session, as `req.session`. Requests that are refused are answered here and go no
- * further.
+ * further. For an upgrade (`ws`, Socket.IO) it takes whatever stands in for the response, and the session is as {@link openUpgrade} has it.
  *
  * @throws SessionError `CONFIG_INVALID` for bad options.
  */
 export function sessionMiddleware(service: Service, options?: HttpOptions): SessionMiddleware {
   const settings = httpSettings(options);
   return (request, response, next) => {
+    const upgrade = isUpgrade(response);
     service
-      .open(nodeRequest(request, settings))
+      .open(upgrade ? upgradeRequest(request, settings) : nodeRequest(request, settings))
       .then((visit) => {
-        const answer = attach(visit, request, response, settings);
+        const answer = upgrade ? attachUpgrade(visit, request) : attach(visit, request, response, settings);
         if (answer === undefined) return;
         (request as SessionRequest).session = visit.session;
         noteOpened(request, service, answer);
@@ -44,7 +48,7 @@ export function sessionMiddleware(service: Service, options?: HttpOptions): Sess
 }
 
 /** Tells {@link requireSession} of a visit; for middlewares that open it themselves, by {@link attach}. */
-export function noteOpened(request: IncomingMessage, service: Service, answer: Answer): void {
+export function noteOpened(request: IncomingMessage, service: Service, answer: Opened): void {
   (request as OpenedRequest)[opened] = { service, answer };
 }
 

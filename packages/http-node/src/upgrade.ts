@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES, validateHeaderValue } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES, validateHeaderValue } from 'node:http';
 import type { Duplex } from 'node:stream';
 import {
   type HeaderField,
@@ -7,9 +7,14 @@ import {
   type Service,
   type Session,
   type Visit,
+  type VisitRequest,
 } from '@sessionkit/session-core';
+import type { Answer } from './answer.js';
 import { nodeRequest } from './request.js';
 import type { HttpSettings } from './settings.js';
+
+// Node has taken its listeners off; without one a reset while the store is asked would end the process. Its close says the same.
+const ignore = () => {};
 
 /** A session for a socket. */
 export interface Upgrade<Data = unknown, Input = Data> {
@@ -36,8 +41,6 @@ export async function openUpgrade(
   socket: Duplex,
   settings: HttpSettings,
 ): Promise<Upgrade | undefined> {
-  // Node has taken its listeners off; without one a reset while the store is asked would end the process. Its close says the same.
-  const ignore = () => {};
   socket.on('error', ignore);
   let visit: Visit | undefined;
   try {
@@ -57,6 +60,43 @@ export async function openUpgrade(
     socket.destroy();
     throw fault;
   }
+}
+
+/**
+ * Whether a middleware is called for an upgrade: libraries of WebSockets have no response to hand over. `ws` gives it `{}`, Socket.IO an object of its own.
+ */
+export function isUpgrade(response: ServerResponse): boolean {
+  return typeof (response as Partial<ServerResponse>).once !== 'function';
+}
+
+/** The request of an upgrade as core reads it, for {@link attachUpgrade}. */
+export function upgradeRequest(request: IncomingMessage, settings: HttpSettings): VisitRequest {
+  request.socket.on('error', ignore);
+  return nodeRequest(request, settings, true);
+}
+
+/**
+ * Ties a visit to the socket of its upgrade, whose answer is somebody else's: what needs a head throws `HEADERS_SENT`, and a renewed cookie waits for another answer.
+ * Undefined when there is nothing left to do.
+ */
+export function attachUpgrade(
+  visit: Visit,
+  request: IncomingMessage,
+): Pick<Answer, 'visit' | 'refuse'> | undefined {
+  const { socket } = request;
+  const refuse = (refusal: Refusal) => {
+    socket.on('error', ignore);
+    refuseUpgrade(socket, refusal);
+  };
+  if (socket.destroyed || visit.refusal !== undefined) {
+    visit.close();
+    if (!socket.destroyed && visit.refusal !== undefined) refuse(visit.refusal);
+    return undefined;
+  }
+  visit.headSent = () => true;
+  socket.once('close', () => visit.close());
+  socket.off('error', ignore);
+  return { visit, refuse };
 }
 
 /** The fields for the 101, or what to answer in its place. Nothing that needs a head can be done after it. */

@@ -1,7 +1,16 @@
 import http from 'node:http';
 import net from 'node:net';
+import type { Session } from '@sessionkit/session-core';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { httpSettings, openUpgrade, sessionHandler, type Upgrade } from '../src/index.js';
+import {
+  httpSettings,
+  openUpgrade,
+  requireSession,
+  sessionHandler,
+  sessionMiddleware,
+  sessionOf,
+  type Upgrade,
+} from '../src/index.js';
 import { ask, cookieOf, down, raw, serve, settle, type World, world } from './help.js';
 
 const settings = httpSettings();
@@ -118,6 +127,80 @@ describe('openUpgrade', () => {
     const cookie = cookieOf(await ask(port));
     w.backend.load = () => Promise.reject(down);
     expect(await raw(port, upgrade(`Cookie: ${cookie}\r\n`))).toMatch(/^HTTP\/1.1 503 /);
+  });
+});
+
+/** How often each visit that is opened from now on is closed. */
+function counted({ service }: World): readonly { readonly closed: number }[] {
+  const visits: { closed: number }[] = [];
+  const open = service.open.bind(service);
+  service.open = async (view) => {
+    const visit = await open(view);
+    const own = { closed: 0 };
+    visits.push(own);
+    const close = visit.close.bind(visit);
+    visit.close = () => {
+      own.closed++;
+      close();
+    };
+    return visit;
+  };
+  return visits;
+}
+
+describe('a middleware with nothing for a response, as libraries of WebSockets call it', () => {
+  /** Answers an upgrade with what the session has under `n`, and keeps the sessions. */
+  async function behind(w: World) {
+    const sessions: Session[] = [];
+    const middleware = sessionMiddleware(w.service);
+    const users = requireSession({ require: 'user' });
+    const { port, server } = await serve((request, response) =>
+      middleware(request, response, () => {
+        sessionOf(request).set('n', 1);
+        response.end();
+      }),
+    );
+    server.on('upgrade', (request, socket) => {
+      onTestFinished(() => void socket.destroy());
+      socket.on('end', () => socket.end()).resume();
+      const none = {} as http.ServerResponse;
+      middleware(request, none, (error) => {
+        const session = sessionOf(request);
+        sessions.push(session);
+        const answer = () => void socket.write(`HTTP/1.1 101 OK\r\n\r\n${error ?? session.get('n')}!`);
+        if (request.url === '/users') users(request, none, answer);
+        else answer();
+      });
+    });
+    return { port, sessions };
+  }
+
+  it('opens the session, creates none, and closes with the socket', async () => {
+    const w = world({ autoCreate: true });
+    const visits = counted(w);
+    const { port, sessions } = await behind(w);
+    const cookie = `Cookie: ${cookieOf(await ask(port))}\r\n`;
+    const rounds = [upgrade(cookie), upgrade()];
+    const answers = [];
+    for (const text of rounds) answers.push(await raw(port, text, (read) => read.endsWith('!')));
+    expect(answers.map((answer) => answer.split('\r\n\r\n')[1])).toEqual(['1!', 'undefined!']);
+    const [held, none] = sessions;
+    held?.set('n', 2);
+    await held?.commit();
+    expect(w.backend.saves).toBe(2);
+    await expect(held?.login('alice')).rejects.toMatchObject({ code: 'HEADERS_SENT' });
+    expect(() => none?.set('n', 1)).toThrow();
+    await expect.poll(() => visits.map(({ closed }) => closed)).toEqual([1, 1, 1]);
+  });
+
+  it('refuses on the socket, as requireSession does behind it', async () => {
+    const w = world();
+    const { port, sessions } = await behind(w);
+    expect(await raw(port, upgrade('Sec-Fetch-Site: cross-site\r\n'))).toMatch(/^HTTP\/1.1 403 /);
+    expect(sessions).toEqual([]);
+    const cookie = cookieOf(await ask(port));
+    const users = upgrade(`Cookie: ${cookie}\r\n`).replace('/ws', '/users');
+    expect(await raw(port, users)).toMatch(/^HTTP\/1.1 401 /);
   });
 });
 
