@@ -1,4 +1,10 @@
-import { onEvent, type SessionManager } from '@sessionkit/session-core';
+import {
+  type Backend,
+  type Millis,
+  onEvent,
+  type Service,
+  type SessionManager,
+} from '@sessionkit/session-core';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 
 export interface MetricsOptions {
@@ -13,13 +19,16 @@ export interface MetricsOptions {
 export interface Metrics {
   /** `Content-Type` of {@link text}. */
   readonly contentType: string;
-  /** Everything in the text format of Prometheus. A count that a store cannot give now is left out. */
+  /** Everything in the text format of Prometheus. A count that a store cannot give now, or not within 5 s, is left out. */
   text(): Promise<string>;
-  /** Stops counting. */
+  /** Stops counting what happens to sessions. Metrics of the process are gathered as long as it lives: `prom-client` cannot stop that. */
   close(): void;
 }
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+/** How long stores may take to count, all together: Prometheus waits 10 s for everything, unless told otherwise. */
+const COUNTING: Millis = 5_000;
 
 /**
  * Counts what happens to sessions in this process, from the channels on which it is published. Labels are words of closed lists and names of services and stores: none is
@@ -67,11 +76,10 @@ export function createMetrics({
     labelNames: ['service'],
     registers,
     async collect() {
+      const counts = await countsOf(manager);
+      // Nothing waits between these: whoever reads meanwhile finds all of them.
       this.reset();
-      for (const group of groupsOf(manager)) {
-        const count = await manager.count({ service: group }).catch(() => undefined);
-        if (count !== undefined) this.set({ service: group }, count);
-      }
+      for (const [service, count] of counts) this.set({ service }, count);
     },
   });
   if (process) collectDefaultMetrics({ register: registry });
@@ -100,8 +108,31 @@ export function createMetrics({
   };
 }
 
-/** Services that share their sessions count them once, under the name of their group. */
-function groupsOf(manager: SessionManager): Set<string> {
-  const stateful = [...manager.services.values()].filter(({ options }) => options.backend !== undefined);
-  return new Set(stateful.map(({ group }) => group));
+/** The sessions of each group of services, of those groups whose stores have told in time. */
+async function countsOf(manager: SessionManager): Promise<ReadonlyMap<string, number>> {
+  const counts = new Map<string, number>();
+  const asked = [...groupsOf(manager)].map(async ([group, stores]) => {
+    const parts = await Promise.all([...stores.values()].map((service) => service.count()));
+    const sum = parts.reduce((all, part) => all + part, 0);
+    counts.set(group, sum);
+  });
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, COUNTING);
+  });
+  await Promise.race([Promise.allSettled(asked), late]);
+  clearTimeout(timer);
+  return counts;
+}
+
+/** Services that share their sessions count them once, under the name of their group: one of them for each backend. */
+function groupsOf(manager: SessionManager): ReadonlyMap<string, ReadonlyMap<Backend, Service>> {
+  const groups = new Map<string, Map<Backend, Service>>();
+  for (const service of manager.services.values()) {
+    const { group, options } = service;
+    if (options.backend === undefined) continue;
+    const stores = groups.get(group) ?? new Map<Backend, Service>();
+    groups.set(group, stores.set(options.backend, service));
+  }
+  return groups;
 }

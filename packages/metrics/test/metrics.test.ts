@@ -13,7 +13,7 @@ import {
 import { TestClock, testEnvironment } from '@sessionkit/testkit';
 import { cookie } from '@sessionkit/transport-cookie';
 import { Registry } from 'prom-client';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
 import { createMetrics } from '../src/index.js';
 
 function world(options: { backend?: Backend } = {}) {
@@ -133,6 +133,80 @@ it('times the calls of a store and counts their faults, and leaves out a count t
   expect(text).toMatch(/sessionkit_store_call_duration_seconds_count\{store="memory",verb="load"\} 2/);
   expect(text).toContain('sessionkit_store_faults_total{store="memory",verb="load",code="BACKEND_FAILED"} 1');
   expect(text).not.toMatch(/^sessionkit_sessions\{/m);
+});
+
+/** A store that answers a count as it is told to, or has no way to count. */
+function counting(count?: () => Promise<number>): Backend {
+  return new Proxy(memory(), {
+    get(target, name) {
+      if (name === 'count') return count;
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+}
+
+const never = () => new Promise<number>(() => {});
+
+/** Services by name, each with a store of its own, and the counts that the metrics have of them. */
+function counted(stores: Record<string, Backend>, deadline = 60_000) {
+  const manager = createSessionManager({ deadline });
+  for (const [name, backend] of Object.entries(stores))
+    manager.service(name, { transports: [cookie()], backend });
+  const metrics = createMetrics({ manager, process: false });
+  onTestFinished(async () => {
+    metrics.close();
+    await manager.close();
+  });
+  return async () => (await samples(metrics)).filter((line) => line.startsWith('sessionkit_sessions{'));
+}
+
+it('has the counts of all stores but those that fail, are silent, or cannot count', async () => {
+  const failing = counting(() => Promise.reject(new Error('down')));
+  const read = counted(
+    { blind: counting(), silent: counting(never), failing, shop: counting(async () => 7) },
+    100,
+  );
+  expect(await read()).toEqual(['sessionkit_sessions{service="shop"} 7']);
+});
+
+it('waits for silent stores 5 s in all, however long a call may take', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  onTestFinished(() => void vi.useRealTimers());
+  const read = counted({ one: counting(never), other: counting(never), shop: counting(async () => 7) });
+  const reading = read();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await reading).toEqual(['sessionkit_sessions{service="shop"} 7']);
+});
+
+it('has all counts of each of two readings at a time', async () => {
+  const waiting: ((count: number) => void)[] = [];
+  const held = () => new Promise<number>((resolve) => waiting.push(resolve));
+  const read = counted({ help: counting(held), shop: counting(held) });
+  const first = read();
+  await expect.poll(() => waiting.length).toBe(2);
+  const second = read();
+  await expect.poll(() => waiting.length).toBe(4);
+  const both = ['sessionkit_sessions{service="help"} 1', 'sessionkit_sessions{service="shop"} 1'];
+  for (const answer of waiting.splice(0, 2)) answer(1);
+  expect(await first).toEqual(both);
+  for (const answer of waiting.splice(0)) answer(1);
+  expect(await second).toEqual(both);
+});
+
+it('counts once what services share, and together what a group has in two stores', async () => {
+  const manager = createSessionManager();
+  const shared = counting(async () => 3);
+  const options = { transports: [cookie()], share: 'family' };
+  manager.service('shop', { ...options, backend: shared });
+  manager.service('help', { ...options, backend: shared });
+  manager.service('news', { ...options, backend: counting(async () => 4) });
+  const metrics = createMetrics({ manager, process: false });
+  onTestFinished(async () => {
+    metrics.close();
+    await manager.close();
+  });
+  expect(await samples(metrics)).toContain('sessionkit_sessions{service="family"} 7');
 });
 
 it('has metrics of the process as well, and stops counting when it is closed', async () => {

@@ -8,6 +8,7 @@ import type { SessionId } from './id.js';
 import { Limits } from './limits.js';
 import type { LogLevels } from './log-levels.js';
 import { Opener } from './opener.js';
+import { countOf } from './pages.js';
 import type { SessionRecord } from './record.js';
 import { Renewals } from './renewals.js';
 import type { Restarts } from './restarts.js';
@@ -139,6 +140,11 @@ export class LiveService implements Service {
     const { id } = visit.session;
     if (id === undefined || visit.session.isNew) return undefined;
     return this.store?.activity.begin(id, statement, this.#shared.kept(this.name));
+  }
+
+  async count(): Promise<number> {
+    const { store, group } = this;
+    return store === undefined ? 0 : countOf(store, { service: group });
   }
 
   attach(source: HoldingSource): () => void {

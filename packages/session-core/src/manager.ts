@@ -1,6 +1,6 @@
 import type { Kept } from './activity.js';
 import type { Alteration } from './alterations.js';
-import { type Backend, type Change, can } from './backend.js';
+import type { Backend, Change } from './backend.js';
 import { usesOf } from './chains.js';
 import { parseFrozen } from './data.js';
 import { type Environment, type LogEntry, type Millis, processEnvironment } from './environment.js';
@@ -16,7 +16,7 @@ import { LiveService, type SharedParts } from './live-service.js';
 import { LogLevels } from './log-levels.js';
 import { checkNeighbours, type Neighbour } from './neighbours.js';
 import { Operator } from './operator.js';
-import { cannotList, pageOf } from './pages.js';
+import { countOf, pageOf } from './pages.js';
 import type { SessionRecord } from './record.js';
 import { Restarts } from './restarts.js';
 import type {
@@ -224,14 +224,8 @@ class LiveManager implements SessionManager {
   }
 
   async count(query: Pick<ManagerQuery, 'service' | 'user'> = {}): Promise<number> {
-    let total = 0;
-    for (const store of this.#stores.values()) {
-      const { backend } = store;
-      if (!can(backend, 'inspect')) throw cannotList(backend);
-      const { service, user } = query;
-      total += await store.call('count', (signal) => backend.count({ service, user, state: 'open' }, signal));
-    }
-    return total;
+    const counts = await Promise.all([...this.#stores.values()].map((store) => countOf(store, query)));
+    return counts.reduce((sum, count) => sum + count, 0);
   }
 
   end(id: SessionId, actor: Actor, ttl: Millis = 0, guard?: Guard): Promise<boolean> {

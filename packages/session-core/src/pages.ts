@@ -34,6 +34,19 @@ export async function pageOf(
   return { items, next: more ? items.at(-1)?.id : undefined };
 }
 
+/**
+ * How many sessions of a store have not ended.
+ * @throws SessionError as {@link pageOf} does.
+ */
+export async function countOf(
+  store: Store,
+  { service, user }: Pick<ManagerQuery, 'service' | 'user'>,
+): Promise<number> {
+  const { backend } = store;
+  if (!can(backend, 'inspect')) throw cannotList(backend);
+  return store.call('count', (signal) => backend.count({ service, user, state: 'open' }, signal));
+}
+
 export function cannotList(backend: Backend): SessionError {
   return new SessionError('UNSUPPORTED', `backend ${backend.type} can't list sessions`);
 }

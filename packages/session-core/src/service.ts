@@ -159,6 +159,11 @@ export interface Service<Data = unknown, Input = Data> {
    */
   note(visit: Visit, statement: string): NotedRequest | undefined;
   /**
+   * How many un-ended sessions its backend holds for it, and for the services that share them there (some may have run out).
+   * @throws SessionError `UNSUPPORTED` (the backend cannot count), `BACKEND_*`.
+   */
+  count(): Promise<number>;
+  /**
    * Tells operators what a router or other part of the process holds of the sessions in the service's backend. Answers how to say that the source takes
    * nothing new: it is told of until it holds nothing.
    */

@@ -1,6 +1,9 @@
+import { memory } from '@sessionkit/backend-memory';
 import { SessionError, type SessionInfo } from '@sessionkit/session-core';
+import { TestClock } from '@sessionkit/testkit';
+import { cookie } from '@sessionkit/transport-cookie';
 import { expect, test } from 'vitest';
-import { Browser, world } from './harness.js';
+import { Browser, world, wrap } from './harness.js';
 
 const operator = { name: 'olga' };
 
@@ -32,6 +35,18 @@ test('changes by operators are counted, with the time of the last; uses of the s
   expect((await shown()).altered).toEqual(first);
   await manager.restart(id, operator);
   expect((await shown()).altered).toEqual({ count: 2, at: clock.now() });
+});
+
+test('a service counts its sessions in its own store, whatever another one does', async () => {
+  const clock = new TestClock();
+  const down = wrap(memory({ now: () => clock.now() }), { count: () => Promise.reject(new Error('down')) });
+  const { manager, service } = world({}, { clock });
+  const other = manager.service('other', { transports: [cookie({ name: 'other' })], backend: down });
+  await new Browser(service).visit((session) => session.set('cart', 1));
+  expect(await service.count()).toBe(1);
+  await expect(other.count()).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
+  await expect(manager.count()).rejects.toMatchObject({ code: 'BACKEND_FAILED' });
+  expect(await manager.service('status').count()).toBe(0);
 });
 
 test('a restart keeps log levels, and drops them where that is asked for', async () => {
