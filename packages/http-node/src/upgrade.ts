@@ -63,10 +63,10 @@ export async function openUpgrade(
 }
 
 /**
- * Whether a middleware is called for an upgrade: libraries of WebSockets have no response to hand over. `ws` gives it `{}`, Socket.IO an object of its own.
+ * Whether a middleware is called for an upgrade: libraries of WebSockets have no response to hand over. `ws` gives it `{}`, Socket.IO an object of its own, some versions an emitter of events.
  */
 export function isUpgrade(response: ServerResponse): boolean {
-  return typeof (response as Partial<ServerResponse>).once !== 'function';
+  return typeof (response as Partial<ServerResponse>).headersSent !== 'boolean';
 }
 
 /** The request of an upgrade as core reads it, for {@link attachUpgrade}. */

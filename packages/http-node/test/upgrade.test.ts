@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import http from 'node:http';
 import net from 'node:net';
 import type { Session } from '@sessionkit/session-core';
@@ -148,9 +149,9 @@ function counted({ service }: World): readonly { readonly closed: number }[] {
   return visits;
 }
 
-describe('a middleware with nothing for a response, as libraries of WebSockets call it', () => {
+describe('a middleware without a response, as libraries of WebSockets call it', () => {
   /** Answers an upgrade with what the session has under `n`, and keeps the sessions. */
-  async function behind(w: World) {
+  async function behind(w: World, standIn: object = {}) {
     const sessions: Session[] = [];
     const middleware = sessionMiddleware(w.service);
     const users = requireSession({ require: 'user' });
@@ -163,7 +164,7 @@ describe('a middleware with nothing for a response, as libraries of WebSockets c
     server.on('upgrade', (request, socket) => {
       onTestFinished(() => void socket.destroy());
       socket.on('end', () => socket.end()).resume();
-      const none = {} as http.ServerResponse;
+      const none = standIn as http.ServerResponse;
       middleware(request, none, (error) => {
         const session = sessionOf(request);
         sessions.push(session);
@@ -175,10 +176,13 @@ describe('a middleware with nothing for a response, as libraries of WebSockets c
     return { port, sessions };
   }
 
-  it('opens the session, creates none, and closes with the socket', async () => {
+  it.each([
+    ['nothing', {}],
+    ['an emitter', new EventEmitter()],
+  ])('opens the session, creates none, and closes with the socket: %s', async (_name, standIn) => {
     const w = world({ autoCreate: true });
     const visits = counted(w);
-    const { port, sessions } = await behind(w);
+    const { port, sessions } = await behind(w, standIn);
     const cookie = `Cookie: ${cookieOf(await ask(port))}\r\n`;
     const rounds = [upgrade(cookie), upgrade()];
     const answers = [];
