@@ -9,6 +9,8 @@ const MISSED_FOR: Millis = 300_000;
 
 /** A connection that is used for nothing else: WAIT blocks it. */
 export interface Line {
+  /** It has been lost, and does not come back by itself. */
+  readonly lost?: boolean;
   /** As that of a connection: error replies in their places, a lost connection rejects. */
   sendAll(commands: readonly Command[]): Promise<readonly unknown[]>;
   close(): void;
@@ -50,6 +52,7 @@ export class DurableLane implements DurableWriter {
   #line: Line | undefined;
   #waiting: Waiting[] = [];
   #busy = false;
+  #closed = false;
   /** Names the history that the master writes: a replica that becomes one begins another. */
   #history: string | undefined;
   #replicas = 0;
@@ -68,6 +71,11 @@ export class DurableLane implements DurableWriter {
   }
 
   close(): void {
+    this.#closed = true;
+    this.#drop();
+  }
+
+  #drop(): void {
     this.#line?.close();
     this.#line = undefined;
   }
@@ -80,7 +88,7 @@ export class DurableLane implements DurableWriter {
       try {
         await this.#write(batch);
       } catch (error) {
-        this.close();
+        this.#drop();
         for (const { reject } of batch) reject(error);
       }
     }
@@ -88,6 +96,7 @@ export class DurableLane implements DurableWriter {
   }
 
   async #write(batch: readonly Waiting[]): Promise<void> {
+    if (this.#line?.lost) this.#drop();
     const line = this.#line ?? (await this.#opened());
     const wanted = batch.filter(({ signal, reject }) => {
       if (signal?.aborted) reject(new Error('the caller has stopped waiting'));
@@ -110,6 +119,10 @@ export class DurableLane implements DurableWriter {
 
   async #opened(): Promise<Line> {
     const line = await this.#open();
+    if (this.#closed) {
+      line.close();
+      throw new Error('the connection has been closed');
+    }
     this.#line = line;
     const [info] = await line.sendAll([['INFO', 'replication']]);
     if (info instanceof Error) throw info;

@@ -74,11 +74,21 @@ export async function lineOf(client: { duplicate(override: object): IoRedisLine 
   const line = client.duplicate({ ...own, retryStrategy: null });
   // What goes wrong is told by the calls.
   line.on('error', () => {});
+  let lost = false;
+  line.on('end', () => {
+    lost = true;
+  });
   try {
     await line.connect();
   } catch (error) {
     line.disconnect();
     throw error;
   }
-  return { sendAll: (commands) => pipelined(line, commands), close: () => line.disconnect() };
+  return {
+    get lost() {
+      return lost;
+    },
+    sendAll: (commands) => pipelined(line, commands),
+    close: () => line.disconnect(),
+  };
 }

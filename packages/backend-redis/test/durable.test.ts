@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { keeping, type RedisNode, replicasOf, startNode } from '@sessionkit/test-stores/redis-node';
 import { makeRecord, nextRecord, type TestEnvironment, testEnvironment } from '@sessionkit/testkit';
+import type { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type RedisBackend, redis } from '../src/index.js';
 import { ioredisClient, nodeRedisClient, signal } from './harness.js';
@@ -143,6 +145,45 @@ it('the connections of durable writes go when the backend is closed', async () =
   expect(await clients()).toBe(before + 2);
   await close();
   await vi.waitFor(async () => expect(await clients()).toBe(before), 5_000);
+});
+
+/** A backend on ioredis, and the connection of its durable writes as soon as it is begun. */
+async function lined() {
+  const client = await ioredisClient(`redis://${master.host}:${master.port}`);
+  const environment = testEnvironment({ start: Date.now(), random: 'real' });
+  const begun = new Promise<Redis>((resolve) => {
+    const duplicate = client.duplicate.bind(client);
+    vi.spyOn(client, 'duplicate').mockImplementationOnce((override) => {
+      const line = duplicate(override);
+      resolve(line);
+      return line;
+    });
+  });
+  const backend = redis(client, { durable: true, log: environment.log });
+  await backend.now(signal);
+  return { backend, begun, client, save: () => backend.save(makeRecord(environment), signal) };
+}
+
+it('with ioredis a connection of durable writes that was lost costs no write: the next one has another', async () => {
+  const { backend, begun, client, save } = await lined();
+  expect(await save()).toBe(true);
+  const line = await begun;
+  const lost = once(line, 'end');
+  await master.ask('CLIENT', 'KILL', 'ID', `${await line.client('ID')}`);
+  await lost;
+  expect(await save()).toBe(true);
+  await backend.close();
+  client.disconnect();
+});
+
+it('a connection of durable writes that is being made when the backend is closed does not stay', async () => {
+  const { backend, begun, client, save } = await lined();
+  const saved = save();
+  const gone = once(await begun, 'end');
+  await backend.close();
+  await expect(saved).rejects.toMatchObject({ code: 'BACKEND_DOWN' });
+  await gone;
+  client.disconnect();
 });
 
 async function clients(): Promise<number> {
