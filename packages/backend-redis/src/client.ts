@@ -85,6 +85,14 @@ export interface Subscription {
   close(): void;
 }
 
+/** What is told of a channel. */
+export interface Listener {
+  onMessage(message: string): void;
+  /** It is heard, for the first time or again. */
+  onHeard(): void;
+  onFault(error: unknown): void;
+}
+
 /** The few things that the backend asks of either client. */
 export interface Connection {
   /** Whether keys lie on several servers: a script has keys of one slot then, and commands for several keys come in no order. */
@@ -106,11 +114,7 @@ export interface Connection {
    * Hears `channel` on a connection of its own, again after each reconnection, until closed. Resolves when it hears, or when the first attempt to connect has
    * failed and others follow.
    */
-  subscribe(
-    channel: string,
-    onMessage: (message: string) => void,
-    onFault: (error: unknown) => void,
-  ): Promise<Subscription>;
+  subscribe(channel: string, listener: Listener): Promise<Subscription>;
   /** Writes on connections of their own, each answered when the replicas have it. */
   durably(terms: DurableTerms): DurableWriter;
   /** The client stays its owner's. */

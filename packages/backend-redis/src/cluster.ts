@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Command, Connection, IoRedisCluster, IoRedisNode, Subscription } from './client.js';
+import type { Command, Connection, IoRedisCluster, IoRedisNode, Listener, Subscription } from './client.js';
 import { ClusterLanes } from './cluster-lanes.js';
 import type { DurableTerms, DurableWriter } from './durable.js';
 import { isConnecting } from './ioredis.js';
@@ -75,11 +75,7 @@ export class IoRedisClusterConnection implements Connection {
   }
 
   /** What is published at one server is heard at all of them; another one is heard when this one leaves the Cluster. */
-  subscribe(
-    channel: string,
-    onMessage: (message: string) => void,
-    onFault: (error: unknown) => void,
-  ): Promise<Subscription> {
+  subscribe(channel: string, listener: Listener): Promise<Subscription> {
     const client = this.#client;
     const make = () => {
       const masters = client.nodes('master');
@@ -93,7 +89,7 @@ export class IoRedisClusterConnection implements Connection {
       subscriber.on('end', () => client.off('-node', left));
       return subscriber;
     };
-    return listen(make, channel, onMessage, onFault);
+    return listen(make, channel, listener);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Command, Connection, IoRedisClient, IoRedisLine, Subscription } from './client.js';
+import type { Command, Connection, IoRedisClient, IoRedisLine, Listener, Subscription } from './client.js';
 import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
 import { type Outage, outageOf } from './outage.js';
@@ -41,12 +41,8 @@ export class IoRedisConnection implements Connection {
 
   close(): void {}
 
-  subscribe(
-    channel: string,
-    onMessage: (message: string) => void,
-    onFault: (error: unknown) => void,
-  ): Promise<Subscription> {
-    return listen(() => this.#client.duplicate(LISTENER_OPTIONS), channel, onMessage, onFault);
+  subscribe(channel: string, listener: Listener): Promise<Subscription> {
+    return listen(() => this.#client.duplicate(LISTENER_OPTIONS), channel, listener);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Command, Connection, NodeRedisClient } from './client.js';
+import type { Command, Connection, Listener, NodeRedisClient, Subscription } from './client.js';
 import { DurableLane, type DurableTerms, type DurableWriter, type Line } from './durable.js';
 import { isReplyFault } from './faults.js';
 import { type Outage, outageOf } from './outage.js';
@@ -50,7 +50,7 @@ export class NodeRedisConnection implements Connection {
     return new DurableLane(open, terms);
   }
 
-  async subscribe(channel: string, onMessage: (message: string) => void, onFault: (error: unknown) => void) {
+  async subscribe(channel: string, { onMessage, onHeard, onFault }: Listener): Promise<Subscription> {
     const subscriber = this.#client.duplicate();
     let closed = false;
     await new Promise<void>((settled) => {
@@ -58,7 +58,8 @@ export class NodeRedisConnection implements Connection {
         if (!closed) onFault(error);
         settled();
       });
-      // Subscriptions survive reconnections.
+      // Subscriptions survive reconnections, and are there again when it is ready.
+      subscriber.on('ready', () => onHeard());
       subscriber
         .connect()
         .then(() => subscriber.subscribe(channel, onMessage))

@@ -20,11 +20,13 @@ export class Notices {
     this.#store.check();
     const listener: Listener = (change) => onChange(change);
     this.#listeners.add(listener);
-    this.#subscription ??= this.#store.connection.subscribe(
-      this.#store.keys.channel,
-      (message) => this.#hear(message),
-      (error) => this.#complain(error),
-    );
+    this.#subscription ??= this.#store.connection.subscribe(this.#store.keys.channel, {
+      onMessage: (message) => this.#hear(message),
+      onHeard: () => {
+        this.#deaf = false;
+      },
+      onFault: (error) => this.#complain(error),
+    });
     await this.#subscription;
     return async () => {
       this.#listeners.delete(listener);

@@ -1,4 +1,4 @@
-import type { IoRedisSubscriber, Subscription } from './client.js';
+import type { IoRedisSubscriber, Listener, Subscription } from './client.js';
 
 /** How long to wait before the next connection, when one is lost for good, in ms. */
 const PAUSE = 100;
@@ -13,8 +13,7 @@ export const LISTENER_OPTIONS = { lazyConnect: true, enableOfflineQueue: false, 
 export async function listen(
   make: () => IoRedisSubscriber | undefined,
   channel: string,
-  onMessage: (message: string) => void,
-  onFault: (error: unknown) => void,
+  { onMessage, onHeard, onFault }: Listener,
 ): Promise<Subscription> {
   let closed = false;
   let current: IoRedisSubscriber | undefined;
@@ -37,7 +36,7 @@ export async function listen(
       });
       subscriber.on('message', (_, message = '') => onMessage(message));
       subscriber.on('ready', () => {
-        subscriber.subscribe(channel).catch(onFault).finally(settled);
+        subscriber.subscribe(channel).then(onHeard).catch(onFault).finally(settled);
       });
       subscriber.on('end', () => {
         settled();

@@ -4,7 +4,7 @@ import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { describe, expect, it, vi } from 'vitest';
-import { type RedisBackend, redis } from '../src/index.js';
+import { type RedisBackend, type RedisOptions, redis } from '../src/index.js';
 import { ioredisOptions, nodeRedisClient, signal } from './harness.js';
 import { ownServer } from './own-server.js';
 
@@ -72,10 +72,10 @@ function calls(backend: RedisBackend) {
 }
 
 describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
-  async function made() {
-    if (library === 'ioredis') return { backend: own().backend(), close: () => {} };
+  async function made(options: RedisOptions = {}) {
+    if (library === 'ioredis') return { backend: own().backend(options), close: () => {} };
     const client = await nodeRedisClient(own().server.url);
-    const backend = redis(client, { log: own().environment.log });
+    const backend = redis(client, { log: own().environment.log, ...options });
     return {
       backend,
       close: async () => {
@@ -117,6 +117,27 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
       },
       { timeout: 5_000 },
     );
+    await close();
+  });
+
+  it('every outage of the notices is logged, also when nothing was heard in between', async () => {
+    const logged: string[] = [];
+    const prefix = `deaf-${library}:`;
+    const { backend, close } = await made({ prefix, log: ({ message }) => logged.push(message) });
+    const stop = await backend.watch(() => {});
+    const { server } = own();
+    for (const outage of [1, 2]) {
+      await server.server?.kill();
+      await vi.waitFor(() => expect(logged).toHaveLength(outage));
+      await server.server?.start();
+      await vi.waitFor(
+        async () => expect(await server.ask('PUBSUB', 'NUMSUB', `${prefix}changes`)).toContain(':1\r\n'),
+        5_000,
+      );
+    }
+    await vi.waitFor(() => backend.now(signal), 5_000);
+    expect(new Set(logged)).toEqual(new Set(['redis: no notices of changes at present']));
+    await stop();
     await close();
   });
 
