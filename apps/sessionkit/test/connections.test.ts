@@ -59,7 +59,7 @@ describe('connections', () => {
   it('of a drained server close when their last request is answered, which says so', async () => {
     const { server, connections, socket } = await start(true);
     socket.write(get('/slow'));
-    await delay(50);
+    await once(server, 'request');
     const closed = once(server, 'close');
     server.close();
     connections?.drain();
@@ -92,7 +92,7 @@ describe('connections', () => {
     // Its body may be what is wrong.
     expect(awaited()).toBe(false);
     socket.write('b');
-    await expect.poll(awaited).toBe(true);
+    await expect.poll(awaited, { interval: 2 }).toBe(true);
     await once(socket, 'data');
     await expect.poll(awaited).toBe(false);
     socket.write(get('/big') + get('/slow'));
