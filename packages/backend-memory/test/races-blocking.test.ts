@@ -29,6 +29,6 @@ it('a race that fails on a backend that blocks the event loop says so', async ()
   const pair = { a: raceWorkerHere(blocking(store)), b: raceWorkerHere(store.share()) };
   const size = { visits: 400, revivals: 1, rounds: 1 };
   const [main] = raceSuite({ store: 'memory', pair: async () => pair, size, print: () => {} });
-  await expect(main?.run()).rejects.toThrow(/the event loop of a process stood still for \d{3} ms/);
+  await expect(main?.run()).rejects.toThrow(/the event loop of a process stood still for \d{3,} ms/);
   await Promise.all([pair.a.close(), pair.b.close()]);
 });

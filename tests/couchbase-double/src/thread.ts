@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Call, Part } from './worker.js';
 
@@ -6,6 +7,9 @@ import type { Call, Part } from './worker.js';
 export type Controls<T, M extends keyof T> = {
   readonly [K in M]: T[K] extends (...args: infer A) => infer R ? (...args: A) => Promise<Awaited<R>> : never;
 };
+
+/** In ms. */
+const ENDS_WITHIN = 2_000;
 
 let program: Promise<string> | undefined;
 
@@ -45,7 +49,9 @@ export async function startThread<T, M extends keyof T & string>(
   return {
     controls: controls as unknown as Controls<T, M>,
     close: async () => {
-      await worker.terminate();
+      // A thread that is ended with connections open may never say that it has; it keeps no process.
+      await call('stop', []);
+      await Promise.race([worker.terminate(), pause(ENDS_WITHIN, undefined, { ref: false })]);
     },
   };
 }
