@@ -5,12 +5,16 @@ import type { RedisStore } from './store.js';
 
 type Listener = (change: Change) => void;
 
+/** So soon after an outage another one is the same, in ms: a Cluster that comes back is heard, and lost again with the servers that leave it. */
+const CALM = 5_000;
+
 /** Changes as the scripts publish them, heard on one connection for all listeners of an instance, which is there while there are any. */
 export class Notices {
   readonly #store: RedisStore;
   readonly #listeners = new Set<Listener>();
   #subscription: Promise<Subscription> | undefined;
   #deaf = false;
+  #deafAt = -CALM;
 
   constructor(store: RedisStore) {
     this.#store = store;
@@ -59,6 +63,9 @@ export class Notices {
   #complain(error: unknown): void {
     if (this.#deaf || this.#listeners.size === 0) return;
     this.#deaf = true;
+    const now = performance.now();
+    if (now - this.#deafAt < CALM) return;
+    this.#deafAt = now;
     this.#store.options.log({
       level: 'warning',
       message: 'redis: no notices of changes at present',

@@ -3,7 +3,7 @@ import { can, SessionError, type SessionRecord } from '@sessionkit/session-core'
 import { makeRecord, nextRecord } from '@sessionkit/testkit';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type RedisBackend, type RedisOptions, redis } from '../src/index.js';
 import { ioredisOptions, nodeRedisClient, signal } from './harness.js';
 import { ownServer } from './own-server.js';
@@ -126,7 +126,11 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
     const { backend, close } = await made({ prefix, log: ({ message }) => logged.push(message) });
     const stop = await backend.watch(() => {});
     const { server } = own();
+    const now = performance.now.bind(performance);
+    onTestFinished(() => void vi.restoreAllMocks());
     for (const outage of [1, 2]) {
+      // The second one comes later than a moment after the first.
+      vi.spyOn(performance, 'now').mockImplementation(() => now() + outage * 10_000);
       await server.server?.kill();
       await vi.waitFor(() => expect(logged).toHaveLength(outage));
       await server.server?.start();
