@@ -8,7 +8,7 @@ import { expect, it } from 'vitest';
 const LONG = process.env.SESSIONKIT_LONG === '1';
 const SESSIONS = 100;
 const AT_A_TIME = 20;
-const REQUESTS = LONG ? 20_000 : 500;
+const REQUESTS = LONG ? 10_000 : 500;
 const ROUNDS = LONG ? 5 : 2;
 
 type Variant = Awaited<ReturnType<typeof start>>;
