@@ -94,7 +94,7 @@ async function enlist(
     if ((processes[name] ?? 0) >= leased) return;
     const living = Object.entries(processes).filter(([, until]) => until > store.now);
     const next = { ...Object.fromEntries(living), [name]: leased + LISTED };
-    // As long as any of them is in it.
+    // Until the last of them leaves it.
     const ttl = store.ttl(Math.max(...Object.values(next)), LEASE_LATE);
     const list = storingOver(before, store.processes, JSON.stringify(next), ttl);
     const [refusal] = await server.change([list], signal);
