@@ -232,7 +232,7 @@ export function makeScripts(names: MemberNames, keys: Keys, durable: boolean) {
      * Keys: record and journal. Arguments: latest time, batch, then time, kind and text of each entry. Entries have their time as score and the order of their arrival in front;
      * batches that were seen have a negative score.
      */
-    append: new Script(`${EVEN_WHEN_FULL}${IN_TIME}
+    append: new Script(`${IN_TIME}
       local old = redis.pcall('HMGET', KEYS[1], ${head}, ${ended})
       if old.err or not old[1] or old[2] then return 0 end
       local batch = 'batch ' .. ARGV[2]

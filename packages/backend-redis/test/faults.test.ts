@@ -193,6 +193,10 @@ describe.each(['ioredis', 'node-redis'])('with %s', (library) => {
       const entries = await own().server.ask('ZCARD', 'sessionkit:index');
       await expect(backend.save(makeRecord(own().environment), signal)).rejects.toThrow('no memory left');
       expect(await own().server.ask('ZCARD', 'sessionkit:index')).toBe(entries);
+      const lines = [{ id: used.id, at: now, kind: 'log', text: '' }] as const;
+      await expect(backend.append({ batchId: 'b', entries: lines }, signal)).rejects.toThrow(
+        'no memory left',
+      );
       expect(await backend.touch([{ id: used.id, epoch: 0, seenAt: now }], signal)).toEqual([]);
       const how = { at: now, cause: 'logout', by: undefined, keepUntil: now + 1e10 } as const;
       expect(await backend.end([living.id], how, signal)).toEqual([living.id]);
