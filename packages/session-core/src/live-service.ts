@@ -129,7 +129,7 @@ export class LiveService implements Service {
   pass(visit: Visit, exchange: Exchange, end: () => Promise<void>): Promise<void> {
     const record = visit instanceof OpenVisit ? visit.record : undefined;
     if (record === undefined || !this.chains.concerns(record)) return end();
-    Object.assign(exchange, { service: this.name });
+    exchange.service = this.name;
     return this.chains.handle(record, this.#restartedAt(record), exchange, end).finally(() => {
       // An id that was drawn and never stored is nobody's.
       if (visit.session.isNew) this.chains.over(record.id);

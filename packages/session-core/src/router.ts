@@ -49,8 +49,6 @@ export interface Exchange {
   readonly host: string;
   /** Set for a request to switch to a WebSocket. A router that does not know it answers 501. */
   readonly upgrade?: UpgradeParts | undefined;
-  /** The service that the request came to, by its own name also where its sessions are those of a share group. Filled in by `Service.pass`, so filters find it. */
-  readonly service?: string | undefined;
   /** Told for the access log: the upstream that answered. */
   onServer(name: string): void;
   /**
@@ -58,6 +56,8 @@ export interface Exchange {
    * kept nor repeated.
    */
   steered?: boolean | undefined;
+  /** Set by `Service.pass` before the filters: the service that the request came to, by its own name also where its sessions are those of a share group. */
+  service?: string | undefined;
 }
 
 /** What a router knows of a server, from the requests that it has sent there. */
